@@ -1,0 +1,63 @@
+package io.ovsdpdk.api;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
+import java.util.Set;
+
+/** What the plugin asks of the agent: one on each connection. */
+public sealed interface Request {
+    Duration MAX_TIMEOUT = Duration.ofMinutes(5);
+
+    /**
+     * The first half of an ADD with IPAM. Checks everything and makes nothing; the agent answers with
+     * {@link Reply.Announced}. Until the {@link Add} or a {@link Delete} of the same attachment comes, for at most two
+     * minutes, another announcement of it is refused: two IPAM plugins must not be asked for the same interface at
+     * once.
+     *
+     * @param timeout as in {@link Add}
+     */
+    record Announce(AttachmentRequest attachment, Duration timeout) implements Request {
+        public Announce {
+            checkTimeout(timeout);
+        }
+    }
+
+    /**
+     * Makes the port, or finds the one that an equal ADD made before. Answered with {@link Reply.Added}.
+     *
+     * @param ipam as in {@link Attached}
+     * @param timeout within which the agent makes the port or rolls everything back: 1 ms to {@link #MAX_TIMEOUT}
+     */
+    record Add(AttachmentRequest attachment, ObjectNode ipam, Duration timeout) implements Request {
+        public Add {
+            checkTimeout(timeout);
+        }
+    }
+
+    /** Removes whatever there is of an attachment. Answered with {@link Reply.Done}, also when there is nothing. */
+    record Delete(AttachmentId id) implements Request {}
+
+    /** Compares what was made with what is there. Answered with {@link Reply.Added}: what was promised. */
+    record Check(AttachmentRequest attachment) implements Request {}
+
+    /**
+     * Removes the attachments of a network that are not in {@code valid}. Answered with {@link Reply.Done}.
+     *
+     * @param network the network's name
+     */
+    record Collect(String network, Set<AttachmentId> valid) implements Request {
+        public Collect {
+            valid = Set.copyOf(valid);
+        }
+    }
+
+    /** Can an ADD be served now? Answered with {@link Reply.Done}, or the reason why not. */
+    record Status() implements Request {}
+
+    private static void checkTimeout(Duration timeout) {
+        if (timeout.toMillis() < 1 || timeout.compareTo(MAX_TIMEOUT) > 0) {
+            throw new IllegalArgumentException(
+                    "the time-out of " + timeout.toMillis() + " ms must be 1 to " + MAX_TIMEOUT.toMillis() + " ms");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+package io.ovsdpdk.api;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * Requests and replies as bytes: one JSON object in one line, UTF-8, ended by a line feed.
+ *
+ * <p>The protocol grows by new keys, which an older side ignores, and by new operations, which it refuses.
+ */
+public final class Wire {
+    /** Goes into every request; an agent can tell from it what the plugin understands. */
+    public static final int PROTOCOL = 1;
+
+    private static final String TIMEOUT = "timeoutMillis";
+
+    private Wire() {}
+
+    public static byte[] encode(Request request) {
+        ObjectNode node = Json.object().put("protocol", PROTOCOL);
+        switch (request) {
+            case Request.Announce announce ->
+                putAttachment(node.put("op", "announce"), announce.attachment())
+                        .put(TIMEOUT, announce.timeout().toMillis());
+            case Request.Add add ->
+                putAttachment(node.put("op", "add"), add.attachment())
+                        .put(TIMEOUT, add.timeout().toMillis())
+                        .set("ipam", add.ipam());
+            case Request.Delete delete -> putId(node.put("op", "delete"), delete.id());
+            case Request.Check check -> putAttachment(node.put("op", "check"), check.attachment());
+            case Request.Collect collect -> {
+                ArrayNode valid = node.put("op", "collect")
+                        .put("network", collect.network())
+                        .putArray("valid");
+                collect.valid().forEach(id -> putId(valid.addObject(), id));
+            }
+            case Request.Status ignored -> node.put("op", "status");
+        }
+        return line(node);
+    }
+
+    /** @throws CniException {@link ErrorCode#DECODING} or, for a value that can't be, {@link ErrorCode#ENVIRONMENT} */
+    public static Request decodeRequest(byte[] line) throws CniException {
+        ObjectNode node = Json.readObject("request", line);
+        String op = text(node, "op");
+        return switch (op) {
+            case "announce" -> new Request.Announce(attachment(node), timeout(node));
+            case "add" -> new Request.Add(attachment(node), object(node, "ipam"), timeout(node));
+            case "delete" -> new Request.Delete(id(node));
+            case "check" -> new Request.Check(attachment(node));
+            case "collect" -> new Request.Collect(text(node, "network"), ids(node.path("valid")));
+            case "status" -> new Request.Status();
+            default ->
+                throw new CniException(
+                        ErrorCode.DECODING,
+                        "the agent does not know the operation " + Quoted.of(op),
+                        "agent and plugin are of different versions: upgrade the agent");
+        };
+    }
+
+    public static byte[] encode(Reply reply) {
+        ObjectNode node = Json.object();
+        switch (reply) {
+            case Reply.Announced announced -> {
+                node.put("reply", "announced");
+                announced.existing().ifPresent(existing -> node.set("attached", toJson(existing)));
+            }
+            case Reply.Added added -> node.put("reply", "added").set("attached", toJson(added.attached()));
+            case Reply.Done ignored -> node.put("reply", "done");
+            case Reply.Failed failed ->
+                node.put("reply", "failed")
+                        .put("code", failed.error().code())
+                        .put("msg", failed.error().getMessage())
+                        .put("details", failed.error().details());
+        }
+        return line(node);
+    }
+
+    /** @throws CniException {@link ErrorCode#DECODING} when it is no reply of an agent */
+    public static Reply decodeReply(byte[] line) throws CniException {
+        ObjectNode node = Json.readObject("agent's reply", line);
+        String reply = text(node, "reply");
+        return switch (reply) {
+            case "announced" ->
+                new Reply.Announced(
+                        node.has("attached") ? Optional.of(attached(object(node, "attached"))) : Optional.empty());
+            case "added" -> new Reply.Added(attached(object(node, "attached")));
+            case "done" -> new Reply.Done();
+            case "failed" ->
+                new Reply.Failed(new CniException(number(node, "code"), text(node, "msg"), text(node, "details")));
+            default ->
+                throw new CniException(
+                        ErrorCode.DECODING,
+                        "the plugin does not know the agent's reply " + Quoted.of(reply),
+                        "agent and plugin are of different versions: upgrade the plugin");
+        };
+    }
+
+    /** As it stands in replies and in the agent's checkpoints. */
+    public static ObjectNode toJson(Attached attached) {
+        ObjectNode node = Json.object()
+                .put("ifname", attached.ifname())
+                .put("sandbox", attached.sandbox())
+                .put("mac", attached.mac().text());
+        attached.mtu().ifPresent(mtu -> node.put("mtu", mtu));
+        node.put("socketPath", attached.socketPath()).set("ipam", attached.ipam());
+        return node;
+    }
+
+    /** @throws CniException {@link ErrorCode#DECODING} when a part is missing or has the wrong shape */
+    public static Attached attached(ObjectNode node) throws CniException {
+        return new Attached(
+                text(node, "ifname"),
+                text(node, "sandbox"),
+                mac(text(node, "mac"), ErrorCode.DECODING),
+                node.has("mtu") ? OptionalInt.of(number(node, "mtu")) : OptionalInt.empty(),
+                text(node, "socketPath"),
+                object(node, "ipam"));
+    }
+
+    private static ObjectNode putAttachment(ObjectNode node, AttachmentRequest attachment) {
+        putId(node, attachment.id()).put("sandbox", attachment.sandbox());
+        node.putObject("pod")
+                .put("namespace", attachment.pod().namespace())
+                .put("name", attachment.pod().name())
+                .put("uid", attachment.pod().uid());
+        attachment.mac().ifPresent(mac -> node.put("mac", mac.text()));
+        node.set("network", attachment.network());
+        return node;
+    }
+
+    private static AttachmentRequest attachment(ObjectNode node) throws CniException {
+        AttachmentId id = id(node);
+        ObjectNode pod = object(node, "pod");
+        Optional<MacAddress> mac =
+                node.has("mac") ? Optional.of(mac(text(node, "mac"), ErrorCode.ENVIRONMENT)) : Optional.empty();
+        try {
+            return new AttachmentRequest(
+                    id,
+                    text(node, "sandbox"),
+                    new PodIdentity(text(pod, "namespace"), text(pod, "name"), text(pod, "uid")),
+                    mac,
+                    object(node, "network"));
+        } catch (IllegalArgumentException e) {
+            throw new CniException(ErrorCode.ENVIRONMENT, e.getMessage(), "", e);
+        }
+    }
+
+    private static ObjectNode putId(ObjectNode node, AttachmentId id) {
+        return node.put("containerId", id.containerId()).put("ifname", id.ifname());
+    }
+
+    private static AttachmentId id(JsonNode node) throws CniException {
+        try {
+            return new AttachmentId(text(node, "containerId"), text(node, "ifname"));
+        } catch (IllegalArgumentException e) {
+            throw new CniException(ErrorCode.ENVIRONMENT, e.getMessage(), "", e);
+        }
+    }
+
+    private static Set<AttachmentId> ids(JsonNode node) throws CniException {
+        if (!node.isArray()) {
+            throw new CniException(ErrorCode.DECODING, "\"valid\" must be a JSON array of attachments");
+        }
+        Set<AttachmentId> ids = new HashSet<>();
+        for (JsonNode element : node) {
+            ids.add(id(element));
+        }
+        return ids;
+    }
+
+    private static MacAddress mac(String text, ErrorCode otherwise) throws CniException {
+        try {
+            return new MacAddress(text);
+        } catch (IllegalArgumentException e) {
+            throw new CniException(otherwise, e.getMessage(), "", e);
+        }
+    }
+
+    private static String text(JsonNode node, String key) throws CniException {
+        if (!node.path(key).isTextual()) {
+            throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no text");
+        }
+        return node.get(key).textValue();
+    }
+
+    private static int number(ObjectNode node, String key) throws CniException {
+        if (!node.path(key).isIntegralNumber() || !node.get(key).canConvertToInt()) {
+            throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no number");
+        }
+        return node.get(key).intValue();
+    }
+
+    private static Duration timeout(ObjectNode node) throws CniException {
+        int millis = number(node, TIMEOUT);
+        if (millis < 1 || millis > Request.MAX_TIMEOUT.toMillis()) {
+            throw new CniException(
+                    ErrorCode.DECODING, TIMEOUT + " " + millis + " must be 1 to " + Request.MAX_TIMEOUT.toMillis());
+        }
+        return Duration.ofMillis(millis);
+    }
+
+    private static ObjectNode object(ObjectNode node, String key) throws CniException {
+        if (node.path(key) instanceof ObjectNode object) {
+            return object;
+        }
+        throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no JSON object");
+    }
+
+    private static byte[] line(JsonNode node) {
+        byte[] json = Json.write(node);
+        byte[] line = Arrays.copyOf(json, json.length + 1);
+        line[json.length] = '\n';
+        return line;
+    }
+}
