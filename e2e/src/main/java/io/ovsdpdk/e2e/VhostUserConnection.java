@@ -23,8 +23,6 @@ final class VhostUserConnection implements Closeable {
     private static final long NEEDED_FEATURES = VIRTIO_VERSION_1 | PROTOCOL_FEATURES;
     private static final long REPLY_ACK = 1L << 3;
 
-    private final Descriptor socket;
-
     private enum Request {
         GET_FEATURES(1),
         SET_FEATURES(2),
@@ -45,6 +43,8 @@ final class VhostUserConnection implements Closeable {
             this.code = code;
         }
     }
+
+    private final Descriptor socket;
 
     VhostUserConnection(Descriptor socket) {
         this.socket = socket;

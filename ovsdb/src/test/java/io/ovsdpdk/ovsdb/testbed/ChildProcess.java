@@ -117,11 +117,6 @@ final class ChildProcess {
         }
     }
 
-    /** SIGKILL without waiting or throwing, for the end of the JVM. */
-    void abandon() {
-        process.destroyForcibly();
-    }
-
     /** What it has written to stdout and stderr. */
     String output() throws IOException {
         return Files.readString(output);

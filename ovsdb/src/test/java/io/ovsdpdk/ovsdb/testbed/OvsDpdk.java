@@ -3,6 +3,7 @@ package io.ovsdpdk.ovsdb.testbed;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A real Open vSwitch with DPDK: an {@link OvsdbServer} and an {@code ovs-vswitchd} that needs no hugepages, has a
@@ -19,7 +20,7 @@ public final class OvsDpdk implements AutoCloseable {
 
     private final OvsdbServer database;
     private final Program program;
-    private ChildProcess vswitchd;
+    private Optional<ChildProcess> vswitchd = Optional.empty();
     private int starts;
 
     private OvsDpdk(OvsdbServer database, Program program) {
@@ -102,61 +103,57 @@ public final class OvsDpdk implements AutoCloseable {
         if (isSwitchRunning()) {
             throw new IllegalStateException("ovs-vswitchd runs already");
         }
-        vswitchd = ChildProcess.start(
-                List.of(
-                        Program.UNSHARE.path(),
-                        "--net",
-                        program.path(),
-                        "unix:" + socket(),
-                        "--unixctl=" + folder().resolve("vswitchd.ctl"),
-                        "--no-chdir"),
-                database.environment(),
-                folder().resolve("ovs-vswitchd.log"));
+        ChildProcess started = database.runFolder()
+                .start(
+                        "ovs-vswitchd",
+                        List.of(
+                                Program.UNSHARE.path(),
+                                "--net",
+                                program.path(),
+                                "unix:" + socket(),
+                                "--unixctl=" + folder().resolve("vswitchd.ctl"),
+                                "--no-chdir"));
+        vswitchd = Optional.of(started);
+        starts++;
         try {
             // ovs-vsctl waits for vswitchd only after a real change; columns of an earlier run prove nothing
-            starts++;
-            database.vsctl(vswitchd.onExit(), "set", "Open_vSwitch", ".", "external_ids:starts=" + starts);
+            database.vsctl(started.onExit(), "set", "Open_vSwitch", ".", "external_ids:starts=" + starts);
             if (program == Program.VSWITCHD_DPDK) {
-                database.vsctl(vswitchd.onExit(), "wait-until", "Open_vSwitch", ".", "dpdk_initialized=true");
+                database.vsctl(started.onExit(), "wait-until", "Open_vSwitch", ".", "dpdk_initialized=true");
             }
         } catch (IOException e) {
-            IOException failure = new IOException("ovs-vswitchd does not come up:\n" + switchLog(), e);
-            vswitchd.kill();
-            throw failure;
+            started.kill();
+            throw new IOException("ovs-vswitchd does not come up:\n" + switchLog(), e);
         }
     }
 
-    /** Ends vswitchd with SIGTERM and waits for its end; one that does not run is left alone. */
+    /** Ends vswitchd with SIGTERM and waits for its end. */
     public void stopSwitch() throws IOException {
-        if (vswitchd != null) {
-            vswitchd.terminate();
-        }
+        started().terminate();
     }
 
     /** Ends vswitchd with SIGKILL and waits for its end. */
     public void killSwitch() throws IOException {
-        if (vswitchd != null) {
-            vswitchd.kill();
-        }
+        started().kill();
     }
 
     /** SIGSTOP for vswitchd: it keeps its connections and applies nothing. */
     public void suspendSwitch() throws IOException {
-        vswitchd.suspend();
+        started().suspend();
     }
 
     /** SIGCONT for vswitchd. */
     public void resumeSwitch() throws IOException {
-        vswitchd.resume();
+        started().resume();
     }
 
     public boolean isSwitchRunning() {
-        return vswitchd != null && vswitchd.isAlive();
+        return vswitchd.isPresent() && vswitchd.get().isAlive();
     }
 
     /** The process ID of vswitchd, or that of its last run. */
     public long switchPid() {
-        return vswitchd.pid();
+        return started().pid();
     }
 
     /**
@@ -204,16 +201,16 @@ public final class OvsDpdk implements AutoCloseable {
 
     /** What vswitchd has logged so far, in all its runs. */
     public String switchLog() throws IOException {
-        return vswitchd.output();
+        return started().output();
     }
 
     /** Ends both processes and removes the folder. */
     @Override
     public void close() throws IOException {
-        try {
-            killSwitch();
-        } finally {
-            database.close();
-        }
+        database.close();
+    }
+
+    private ChildProcess started() {
+        return vswitchd.orElseThrow(() -> new IllegalStateException("ovs-vswitchd was never started"));
     }
 }

@@ -1,12 +1,11 @@
 package io.ovsdpdk.ovsdb.testbed;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -22,8 +21,7 @@ public final class OvsdbServer implements AutoCloseable {
     private static final Duration BETWEEN_ATTEMPTS = Duration.ofMillis(5);
 
     private final RunFolder folder;
-    private final Thread shutdownHook = new Thread(this::abandon, "ovsdb-server-shutdown");
-    private ChildProcess process;
+    private Optional<ChildProcess> process = Optional.empty();
 
     private OvsdbServer(RunFolder folder) {
         this.folder = folder;
@@ -37,7 +35,6 @@ public final class OvsdbServer implements AutoCloseable {
      */
     public static OvsdbServer create() throws IOException {
         OvsdbServer server = new OvsdbServer(RunFolder.create());
-        Runtime.getRuntime().addShutdownHook(server.shutdownHook);
         try {
             CommandLine.run(
                     DEADLINE,
@@ -72,26 +69,26 @@ public final class OvsdbServer implements AutoCloseable {
         if (isRunning()) {
             throw new IllegalStateException("ovsdb-server runs already");
         }
-        process = ChildProcess.start(
+        ChildProcess started = folder.start(
+                "ovsdb-server",
                 List.of(
                         Program.OVSDB_SERVER.path(),
                         database().toString(),
                         "--remote=punix:" + socket(),
                         "--unixctl=" + folder().resolve("ovsdb.ctl"),
-                        "--no-chdir"),
-                environment(),
-                logFile());
-        awaitAnswer();
+                        "--no-chdir"));
+        process = Optional.of(started);
+        awaitAnswer(started);
     }
 
-    private void awaitAnswer() throws IOException {
+    private void awaitAnswer(ChildProcess started) throws IOException {
         long deadline = System.nanoTime() + DEADLINE.toNanos();
         while (true) {
             try {
                 vsctl("--no-wait", "init");
                 return;
             } catch (IOException e) {
-                if (process.awaitExit(BETWEEN_ATTEMPTS)) {
+                if (started.awaitExit(BETWEEN_ATTEMPTS)) {
                     throw new IOException("ovsdb-server has ended:\n" + log(), e);
                 }
                 if (System.nanoTime() - deadline > 0) {
@@ -101,37 +98,37 @@ public final class OvsdbServer implements AutoCloseable {
         }
     }
 
-    /** Ends the server with SIGTERM and waits for its end; a server that does not run is left alone. */
+    /** Ends the server with SIGTERM and waits for its end. */
     public void stop() throws IOException {
-        if (process != null) {
-            process.terminate();
-        }
+        started().terminate();
     }
 
     /** Ends the server with SIGKILL and waits for its end. The database and a stale socket stay. */
     public void kill() throws IOException {
-        if (process != null) {
-            process.kill();
-        }
+        started().kill();
     }
 
     /** SIGSTOP: connections stay open, nothing is answered. */
     public void suspend() throws IOException {
-        process.suspend();
+        started().suspend();
     }
 
     /** SIGCONT. */
     public void resume() throws IOException {
-        process.resume();
+        started().resume();
     }
 
     public boolean isRunning() {
-        return process != null && process.isAlive();
+        return process.isPresent() && process.get().isAlive();
     }
 
     /** The server's process ID, or that of its last run. */
     public long pid() {
-        return process.pid();
+        return started().pid();
+    }
+
+    private ChildProcess started() {
+        return process.orElseThrow(() -> new IllegalStateException("ovsdb-server was never started"));
     }
 
     /** The private folder, {@code /tmp/ovs-<6 hex>}, mode 0755 or what the umask leaves of it. */
@@ -148,24 +145,9 @@ public final class OvsdbServer implements AutoCloseable {
         return folder().resolve("conf.db");
     }
 
-    private Path logFile() {
-        return folder().resolve("ovsdb-server.log");
-    }
-
     /** What the server has logged so far, in all its runs. */
     public String log() throws IOException {
-        return process.output();
-    }
-
-    /** Keeps every file of Open vSwitch inside the folder. */
-    Map<String, String> environment() {
-        String path = folder().toString();
-        return Map.of(
-                "OVS_RUNDIR", path,
-                "OVS_LOGDIR", path,
-                "OVS_DBDIR", path,
-                "OVS_SYSCONFDIR", path,
-                "RUNTIME_DIRECTORY", path); // DPDK's, else /var/run/dpdk
+        return started().output();
     }
 
     /**
@@ -185,26 +167,14 @@ public final class OvsdbServer implements AutoCloseable {
         return CommandLine.run(DEADLINE.plusSeconds(5), command, futile);
     }
 
-    /** Ends the server and removes the folder. */
-    @Override
-    public void close() throws IOException {
-        kill();
-        folder.delete();
-        try {
-            Runtime.getRuntime().removeShutdownHook(shutdownHook);
-        } catch (IllegalStateException e) {
-            return; // the JVM is ending, and the hook finds nothing left to do
-        }
+    /** For another server of Open vSwitch that shares the folder and its fate. */
+    RunFolder runFolder() {
+        return folder;
     }
 
-    private void abandon() {
-        if (process != null) {
-            process.abandon();
-        }
-        try {
-            folder.delete();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** Ends the server, and all others in the folder, and removes the folder. */
+    @Override
+    public void close() throws IOException {
+        folder.close();
     }
 }
