@@ -45,25 +45,10 @@ class VhostUserGuestTest {
         void connectTwoGuests() throws IOException {
             ovs = OvsDpdk.start();
             ovs.addBridge("br0");
-            a = guest("a", MAC_A);
-            b = guest("b", MAC_B);
+            a = guest(ovs, "a", MAC_A);
+            b = guest(ovs, "b", MAC_B);
             a.awaitConnection(PATIENCE);
             b.awaitConnection(PATIENCE);
-        }
-
-        private VhostUserGuest guest(String port, MacAddress mac) throws IOException {
-            VhostUserGuest guest = VhostUserGuest.listen(ovs.folder().resolve(port + ".sock"), mac);
-            ovs.vsctl(
-                    "add-port",
-                    "br0",
-                    port,
-                    "--",
-                    "set",
-                    "Interface",
-                    port,
-                    "type=dpdkvhostuserclient",
-                    "options:vhost-server-path=" + guest.path());
-            return guest;
         }
 
         @Test
@@ -78,28 +63,11 @@ class VhostUserGuestTest {
         @ValueSource(ints = {60, 1514})
         void framesArriveUnalteredAndInOrder(int length) throws IOException {
             PingPong.play(a, b, 1);
-            List<byte[]> sent = IntStream.rangeClosed(1, 1000)
-                    .mapToObj(sequence -> new TestFrame(MAC_B, MAC_A, sequence, length).bytes())
-                    .toList();
+            List<byte[]> sent = frames(1000, length);
 
-            List<byte[]> received = new ArrayList<>();
-            for (List<byte[]> burst : bursts(sent, 50)) {
-                for (byte[] frame : burst) {
-                    assertThat(a.send(frame)).isTrue();
-                }
-                int expected = received.size() + burst.size();
-                for (Deadline deadline = Deadline.after(PATIENCE); received.size() < expected && !deadline.passed(); ) {
-                    received.addAll(b.receive(deadline.left()));
-                }
-            }
-
-            assertThat(received).usingElementComparator(Arrays::compare).containsExactlyElementsOf(sent);
-        }
-
-        private static List<List<byte[]>> bursts(List<byte[]> frames, int size) {
-            return IntStream.range(0, frames.size() / size)
-                    .mapToObj(i -> frames.subList(i * size, (i + 1) * size))
-                    .toList();
+            assertThat(carry(a, b, sent))
+                    .usingElementComparator(Arrays::compare)
+                    .containsExactlyElementsOf(sent);
         }
 
         @Test
@@ -183,6 +151,63 @@ class VhostUserGuestTest {
 
             ovs.vsctl("wait-until", "Interface", "a", "link_state=down");
             assertThat(a.path()).doesNotExist();
+        }
+    }
+
+    private static VhostUserGuest guest(OvsDpdk ovs, String port, MacAddress mac) throws IOException {
+        VhostUserGuest guest = VhostUserGuest.listen(ovs.folder().resolve(port + ".sock"), mac);
+        ovs.vsctl(
+                "add-port",
+                "br0",
+                port,
+                "--",
+                "set",
+                "Interface",
+                port,
+                "type=dpdkvhostuserclient",
+                "options:vhost-server-path=" + guest.path());
+        return guest;
+    }
+
+    private static List<byte[]> frames(int count, int length) {
+        return IntStream.rangeClosed(1, count)
+                .mapToObj(sequence -> new TestFrame(MAC_B, MAC_A, sequence, length).bytes())
+                .toList();
+    }
+
+    /** Sends the frames in bursts that the queues hold, and returns what arrived. */
+    private static List<byte[]> carry(VhostUserGuest from, VhostUserGuest to, List<byte[]> frames) throws IOException {
+        List<byte[]> received = new ArrayList<>();
+        Deadline deadline = Deadline.after(PATIENCE);
+        for (int sent = 0; sent < frames.size(); ) {
+            int end = Math.min(sent + 50, frames.size());
+            for (; sent < end; sent++) {
+                assertThat(from.send(frames.get(sent))).isTrue();
+            }
+            while (received.size() < end && !deadline.passed()) {
+                received.addAll(to.receive(deadline.left()));
+            }
+        }
+        return received;
+    }
+
+    @Test
+    void jumboFramesArriveUnalteredAndInOrder() throws IOException {
+        try (OvsDpdk ovs = OvsDpdk.start(640)) {
+            ovs.addBridge("br0");
+            try (VhostUserGuest a = guest(ovs, "a", MAC_A);
+                    VhostUserGuest b = guest(ovs, "b", MAC_B)) {
+                ovs.vsctl(
+                        "set", "Interface", "a", "mtu_request=9000", "--", "set", "Interface", "b", "mtu_request=9000");
+                a.awaitConnection(PATIENCE);
+                b.awaitConnection(PATIENCE);
+                PingPong.play(a, b, 1);
+                List<byte[]> sent = frames(200, 9014);
+
+                assertThat(carry(a, b, sent))
+                        .usingElementComparator(Arrays::compare)
+                        .containsExactlyElementsOf(sent);
+            }
         }
     }
 
