@@ -125,22 +125,22 @@ final class Linux {
 
     private static MemorySegment message(Arena arena, byte[] bytes, Descriptor... descriptors) {
         MemorySegment vector = arena.allocate(ADDRESS.byteSize() + Long.BYTES, Long.BYTES);
-        vector.set(ADDRESS, 0, arena.allocateFrom(JAVA_BYTE, bytes));
-        vector.set(JAVA_LONG, 8, bytes.length);
+        vector.set(ADDRESS, 0, arena.allocateFrom(JAVA_BYTE, bytes)); // iov_base
+        vector.set(JAVA_LONG, 8, bytes.length); // iov_len
         MemorySegment message = arena.allocate(MSGHDR_BYTES, Long.BYTES);
-        message.set(ADDRESS, 16, vector);
-        message.set(JAVA_LONG, 24, 1); // one vector
+        message.set(ADDRESS, 16, vector); // msg_iov
+        message.set(JAVA_LONG, 24, 1); // msg_iovlen
         if (descriptors.length > 0) {
             long length = CMSGHDR_BYTES + (long) Integer.BYTES * descriptors.length;
             MemorySegment control = arena.allocate((length + 7) / 8 * 8, Long.BYTES);
-            control.set(JAVA_LONG, 0, length);
-            control.set(JAVA_INT, 8, SOL_SOCKET);
-            control.set(JAVA_INT, 12, SCM_RIGHTS);
+            control.set(JAVA_LONG, 0, length); // cmsg_len
+            control.set(JAVA_INT, 8, SOL_SOCKET); // cmsg_level
+            control.set(JAVA_INT, 12, SCM_RIGHTS); // cmsg_type
             for (int i = 0; i < descriptors.length; i++) {
                 control.set(JAVA_INT, CMSGHDR_BYTES + (long) Integer.BYTES * i, descriptors[i].number());
             }
-            message.set(ADDRESS, 32, control);
-            message.set(JAVA_LONG, 40, control.byteSize());
+            message.set(ADDRESS, 32, control); // msg_control
+            message.set(JAVA_LONG, 40, control.byteSize()); // msg_controllen
         }
         return message;
     }

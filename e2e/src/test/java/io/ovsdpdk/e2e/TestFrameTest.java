@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.ovsdpdk.api.MacAddress;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class TestFrameTest {
@@ -38,6 +39,14 @@ class TestFrameTest {
         multicast[13] = (byte) 0xdd;
 
         assertThat(TestFrame.recognise(multicast)).isEmpty();
+    }
+
+    @Test
+    void frameToEverybodyIsNotRecognised() {
+        byte[] broadcast = FRAME.bytes();
+        Arrays.fill(broadcast, 0, 6, (byte) 0xff);
+
+        assertThat(TestFrame.recognise(broadcast)).isEmpty();
     }
 
     @Test

@@ -193,7 +193,7 @@ class VhostUserGuestTest {
 
     @Test
     void jumboFramesArriveUnalteredAndInOrder() throws IOException {
-        try (OvsDpdk ovs = OvsDpdk.start(640)) {
+        try (OvsDpdk ovs = OvsDpdk.start(512)) {
             ovs.addBridge("br0");
             try (VhostUserGuest a = guest(ovs, "a", MAC_A);
                     VhostUserGuest b = guest(ovs, "b", MAC_B)) {

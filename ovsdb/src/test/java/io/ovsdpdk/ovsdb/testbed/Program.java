@@ -4,6 +4,7 @@ import java.io.FileNotFoundException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** A program or file of the distribution that the test bed needs, and the Debian package that brings it. */
 enum Program {
@@ -16,9 +17,11 @@ enum Program {
     VSWITCHD_DPDK("openvswitch-switch-dpdk", "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"),
     /** Only a Recommends of OVS-DPDK: without it a vhost port connects and passes nothing. */
     MEMPOOL_RING(
-            "librte-mempool-ring23",
+            "librte-mempool-ring23 (Debian 12) or librte-mempool-ring25 (Debian 13)",
             "/usr/lib/x86_64-linux-gnu/librte_mempool_ring.so.23",
-            "/usr/lib/aarch64-linux-gnu/librte_mempool_ring.so.23"),
+            "/usr/lib/x86_64-linux-gnu/librte_mempool_ring.so.25",
+            "/usr/lib/aarch64-linux-gnu/librte_mempool_ring.so.23",
+            "/usr/lib/aarch64-linux-gnu/librte_mempool_ring.so.25"),
     SETPRIV("util-linux", "/usr/bin/setpriv"),
     UNSHARE("util-linux", "/usr/bin/unshare");
 
@@ -27,7 +30,7 @@ enum Program {
 
     Program(String debianPackage, String... candidates) {
         this.debianPackage = debianPackage;
-        this.candidates = List.of(candidates).stream().map(Path::of).toList();
+        this.candidates = Stream.of(candidates).map(Path::of).toList();
     }
 
     /**
