@@ -219,26 +219,10 @@ final class Connection implements AutoCloseable {
     private static byte[] bytes(Object message) {
         try {
             byte[] bytes = JSON.writeValueAsBytes(message);
-            refuseNul(bytes);
+            WireText.check(bytes);
             return bytes;
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException("this can't be sent: " + e.getOriginalMessage(), e);
-        }
-    }
-
-    /** ovsdb-server takes a NUL in a string for a broken connection, and all other callers would lose theirs. */
-    private static void refuseNul(byte[] json) {
-        for (int i = 0; i + 5 < json.length; i++) {
-            if (json[i] == '\\') {
-                if (json[i + 1] == 'u'
-                        && json[i + 2] == '0'
-                        && json[i + 3] == '0'
-                        && json[i + 4] == '0'
-                        && json[i + 5] == '0') {
-                    throw new IllegalArgumentException("OVSDB has no strings with NUL characters");
-                }
-                i++;
-            }
         }
     }
 

@@ -148,7 +148,26 @@ public final class OvsdbClient implements AutoCloseable {
             throw new OvsdbProtocolException(
                     "the answer to " + operations.size() + " operations has " + answer.size() + " results");
         }
+        for (int i = 0; i < answer.size(); i++) {
+            if (!isResultOf(operations.get(i), answer.get(i))) {
+                throw new OvsdbProtocolException("the result of operation " + i + ", "
+                        + operations.get(i).getOp() + ", is none");
+            }
+        }
         return read(answer, operations);
+    }
+
+    /** RFC 7047 section 5.2. The library reads nothing out of nothing, and callers would find nulls. */
+    private static boolean isResultOf(Operation<?> operation, JsonNode result) {
+        return switch (operation.getOp()) {
+            case "select" ->
+                result.path("rows").isArray()
+                        && result.path("rows").valueStream().allMatch(JsonNode::isObject);
+            case "insert" ->
+                result.path("uuid").path(1).isTextual() && result.path("uuid").size() == 2;
+            case "update", "mutate", "delete" -> result.path("count").isInt();
+            case String other -> result.isObject();
+        };
     }
 
     @SuppressWarnings({"rawtypes", "unchecked"}) // the library's signature is raw
