@@ -1,0 +1,25 @@
+package io.ovsdpdk.agent.host;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+class MountRootTest {
+
+    @Test
+    void mountinfoIsUnescaped() {
+        assertThat(MountRoot.unescaped("/a\\040b\\011c\\012d\\134e")).isEqualTo("/a b\tc\nd\\e");
+        assertThat(MountRoot.unescaped("/a\\04")).isEqualTo("/a\\04");
+        assertThat(MountRoot.unescaped("/\u00c3\u00bc")).isEqualTo("/\u00c3\u00bc");
+    }
+
+    @Test
+    void mountPointIsTheStartOfTheSha256OfTheHostPath() {
+        MountRoot root = new MountRoot(new LinuxCalls(), Path.of("/run/p"), Nosymfollow.REQUIRED);
+
+        // printf %s /var/lib/cni/usrspcni/0123456789ab | sha256sum
+        assertThat(root.pointFor(Path.of("/var/lib/cni/usrspcni/0123456789ab")))
+                .isEqualTo(Path.of("/run/p/2f5063b4973ac2ec"));
+    }
+}
