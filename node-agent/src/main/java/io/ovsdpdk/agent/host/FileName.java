@@ -5,9 +5,9 @@ import java.nio.file.Path;
 
 /**
  * The name of one entry of a folder, byte for byte as the kernel has it. A pod may choose any bytes but {@code /} and
- * NUL, also ones that are no UTF-8, so each byte is held as the ISO 8859-1 character of the same number: nothing is lost
- * on the way back to the kernel. What people write ({@link #of}) is encoded as UTF-8; {@link #toString} is for people
- * and logs, with everything but printable ASCII escaped, so that a name can't forge a line of a log.
+ * NUL, also ones that are no UTF-8, so each byte is held as the ISO 8859-1 character of the same number: nothing is
+ * lost on the way back to the kernel. What people write ({@link #of}) is encoded as UTF-8; {@link #toString} is for
+ * people and logs, with everything but printable ASCII escaped, so that a name can't forge a line of a log.
  *
  * @param bytes the bytes of the name as ISO 8859-1 characters, 1 to 255 of them; neither {@code .} nor {@code ..}
  */

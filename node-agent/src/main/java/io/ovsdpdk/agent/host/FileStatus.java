@@ -16,8 +16,8 @@ public record FileStatus(Identity identity, int mode, int uid, int gid) {
     }
 
     /**
-     * Which file of the machine it is. A file that is mounted or open keeps its identity to itself: the kernel gives its
-     * inode number to no other while it is in use.
+     * Which file of the machine it is. A file that is mounted or open keeps its identity to itself: the kernel gives
+     * its inode number to no other while it is in use.
      *
      * @param device the file system's device, major number in the upper 32 bits
      * @param inode the number of the file in it

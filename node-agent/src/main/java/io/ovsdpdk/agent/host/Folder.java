@@ -226,8 +226,8 @@ public final class Folder implements AutoCloseable {
      * made root's, 0700, before it is emptied. Nothing of that name is success.
      *
      * @param limit how long it may take: somebody with root's rights in a pod can add files for ever
-     * @throws TreeNotRemovedException with what is left: mounts, what was added meanwhile, what the time did not suffice
-     *     for; all else is gone
+     * @throws TreeNotRemovedException with what is left: mounts, what was added meanwhile, what the time did not
+     *     suffice for; all else is gone
      * @throws LinuxException if this folder can't be worked in
      */
     public void removeTree(FileName name, Duration limit) throws IOException {

@@ -11,6 +11,7 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The calls of Linux that Java does not have. All go through {@code syscall(2)}: one native function to bind, and no
@@ -114,7 +115,7 @@ public class LinuxCalls {
             MemorySegment state = arena.allocate(CALL_STATE);
             long result = (long) SYSCALL.invokeExact(state, call.number, a[0], a[1], a[2], a[3], a[4]);
             if (result == -1) {
-                throw new LinuxException(call.name().toLowerCase(), label, (int) ERRNO.get(state, 0L));
+                throw new LinuxException(call.name().toLowerCase(Locale.ROOT), label, (int) ERRNO.get(state, 0L));
             }
             return result;
         } catch (LinuxException e) {
@@ -247,7 +248,9 @@ public class LinuxCalls {
         return filled > 0;
     }
 
-    /** Clones the mount of a folder, from that folder down and without mounts inside; it vanishes with its descriptor. */
+    /**
+     * Clones the mount of a folder, from that folder down and without mounts inside; it vanishes with its descriptor.
+     */
     Descriptor openTree(Descriptor folder) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             long flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
@@ -256,7 +259,9 @@ public class LinuxCalls {
         }
     }
 
-    /** Sets {@code MOUNT_ATTR_} bits of a mount and makes it private: what is mounted in its original stays out of it. */
+    /**
+     * Sets {@code MOUNT_ATTR_} bits of a mount and makes it private: what is mounted in its original stays out of it.
+     */
     void mountSetattr(Descriptor mount, long attributes) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment attr = arena.allocate(MOUNT_ATTR_BYTES, 8);
@@ -292,7 +297,10 @@ public class LinuxCalls {
         }
     }
 
-    /** Takes the uppermost mount away from an absolute path, also while it is in use; a link at its end is not followed. */
+    /**
+     * Takes the uppermost mount away from an absolute path, also while it is in use; a link at its end is not
+     * followed.
+     */
     void umount(String path) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             call(Call.UMOUNT2, FileName.printable(path), text(arena, path), MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -27,8 +27,8 @@ import java.util.stream.Stream;
  */
 final class MountRoot {
 
-    /** The name of the mount point that {@link #probe} uses; no folder's has this form. */
-    static final FileName PROBE = FileName.of("probe");
+    /** The mount point that {@link #probe} uses; no folder's has this form. */
+    private static final FileName PROBE = FileName.of("probe");
 
     private static final int WALK_ONLY = 0711;
     private static final int ID_DIGITS = 16;
@@ -58,6 +58,10 @@ final class MountRoot {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java has SHA-256", e);
         }
+    }
+
+    Path probePoint() {
+        return path.resolve(PROBE.toString());
     }
 
     /** @throws IllegalArgumentException if it is not directly in this folder */
@@ -235,7 +239,7 @@ final class MountRoot {
                 + ((flags & LinuxCalls.ST_NOSYMFOLLOW) != 0 ? " nosymfollow" : "");
     }
 
-    /** The mount points directly in this folder, each once, sorted. */
+    /** The mount points of ours in this folder, each once, sorted; what a stranger mounted there is left out. */
     List<Path> mounts() throws IOException {
         String prefix;
         try (Folder root = Folder.open(calls, path)) {
@@ -248,8 +252,10 @@ final class MountRoot {
         }
         try (Stream<String> lines = Files.lines(Path.of("/proc/self/mountinfo"), StandardCharsets.ISO_8859_1)) {
             return lines.map(line -> unescaped(line.split(" ")[4]))
-                    .filter(point -> point.startsWith(prefix) && point.indexOf('/', prefix.length()) < 0)
-                    .map(point -> path.resolve(utf8(point.substring(prefix.length()))))
+                    .filter(point -> point.startsWith(prefix))
+                    .map(point -> point.substring(prefix.length()))
+                    .filter(name -> name.matches("[0-9a-f]{" + ID_DIGITS + "}"))
+                    .map(path::resolve)
                     .distinct()
                     .sorted()
                     .toList();
@@ -268,10 +274,6 @@ final class MountRoot {
             }
         }
         return bytes.toString(StandardCharsets.ISO_8859_1);
-    }
-
-    private static String utf8(String bytes) {
-        return new String(bytes.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
     }
 
     /** Makes a mount and takes it away again: that warms every call, and is the only proof that it works. */

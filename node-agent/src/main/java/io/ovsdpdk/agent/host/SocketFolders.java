@@ -18,8 +18,8 @@ import java.util.Optional;
  *
  * <p>For any number of threads. {@code locks} holds one lock for each mount point, hence for each container's folder by
  * its resolved path: it serialises everything that is done to that folder and its mount. Nothing is locked for the
- * folders above, which callers share: another's rollback may remove an empty one of them while we make ours in it, which
- * the kernel tells us as ENOENT, and then we begin again.
+ * folders above, which callers share: another's rollback may remove an empty one of them while we make ours in it,
+ * which the kernel tells us as ENOENT, and then we begin again.
  */
 public final class SocketFolders {
 
@@ -33,8 +33,8 @@ public final class SocketFolders {
     private static final int CONTAINER_MODE = 0777;
 
     /**
-     * Each attempt after the first means that somebody else removed a folder within the microseconds between our opening
-     * it and making one in it; a hundred in a row mean something else.
+     * Each attempt after the first means that somebody else removed a folder within the microseconds between our
+     * opening it and making one in it; a hundred in a row mean something else.
      */
     private static final int ATTEMPTS = 100;
 
@@ -60,14 +60,14 @@ public final class SocketFolders {
      * @throws IOException if /proc can't be read
      */
     public MountSupport probe() throws IOException {
-        try (var _ = locks.hold(mountRoot.pointFor(Path.of("/probe")))) {
+        try (var _ = locks.hold(mountRoot.probePoint())) {
             return mountRoot.probe();
         }
     }
 
     /**
-     * Where the folder and its mount are or would be. Touches nothing. A trusted root that does not exist is taken as it
-     * is written.
+     * Where the folder and its mount are or would be. Touches nothing. A trusted root that does not exist is taken as
+     * it is written.
      *
      * @throws IOException if /proc can't be read, or the trusted root can't be opened though it is there
      */
@@ -88,14 +88,14 @@ public final class SocketFolders {
     }
 
     /**
-     * Makes the folder and mounts it. What is missing of the trusted root and of the path below it is made root's, 0711;
-     * what is there is left as it is, but must be folders. The container's folder becomes root's, 0777, also if it was
-     * there. A mount that shows this very folder with the right flags stays; another one is replaced. If this fails,
-     * what it made is gone again.
+     * Makes the folder and mounts it. What is missing of the trusted root and of the path below it is made root's,
+     * 0711; what is there is left as it is, but must be folders. The container's folder becomes root's, 0777, also if
+     * it was there. A mount that shows this very folder with the right flags stays; another one is replaced. If this
+     * fails, what it made is gone again. A mount that is made inside the folder later does not show in ours.
      *
      * @throws LinuxException {@link Errno#ELOOP} or {@link Errno#ENOTDIR} if a link or a file is in the way below the
-     *     trusted root, {@link Errno#EXDEV} if the container's folder is a mount point, {@link Errno#EINVAL} or {@link Errno#ENOSYS} if nosymfollow is required and missing, and any
-     *     other error of the file system
+     *     trusted root, {@link Errno#EXDEV} if the container's folder is a mount point, {@link Errno#EINVAL} or
+     *     {@link Errno#ENOSYS} if nosymfollow is required and missing, and any other error of the file system
      * @throws IOException if /proc can't be read
      */
     public PreparedFolder prepare(FolderLocation location) throws IOException {
@@ -120,8 +120,7 @@ public final class SocketFolders {
                 return prepareIn(parent, folder, parents);
             }
         } catch (IOException e) {
-            Steps steps = new Steps(e);
-            removeParents(steps, location, parents);
+            removeParents(new Steps(e), location, parents);
             throw e;
         }
     }
@@ -137,15 +136,16 @@ public final class SocketFolders {
             boolean createdMount = mountRoot.mount(container, mountRoot.nameOf(folder.mountPoint()));
             return new PreparedFolder(folder, parents, child.created(), createdMount);
         } catch (IOException e) {
-            Steps steps = new Steps(e);
             if (child.created()) {
-                steps.take(() -> removeTree(location));
+                new Steps(e).take(() -> removeTree(location));
             }
             throw e;
         }
     }
 
-    /** Opens the folder that the container's folder is in, making what is missing and adding that to {@code created}. */
+    /**
+     * Opens the folder that the container's folder is in, making what is missing and adding that to {@code created}.
+     */
     private static Folder makeParents(Folder root, FolderLocation location, List<Path> created) throws LinuxException {
         Folder folder = root.openBelow(Path.of(""), Folder.Mounts.CROSSED);
         Path path = location.trustedRoot();
@@ -217,8 +217,8 @@ public final class SocketFolders {
 
     /**
      * Unmounts whatever is at the folder's mount point, and removes the mount point and the container's folder with all
-     * that is in it; the folders above stay. If a link or a file stands where the folder was, that is removed and nothing
-     * else. Nothing there is success, also in part. Each step is taken even if one before it fails.
+     * that is in it; the folders above stay. If a link or a file stands where the folder was, that is removed and
+     * nothing else. Nothing there is success, also in part. Each step is taken even if one before it fails.
      *
      * @throws TreeNotRemovedException if something stays: a mount in the folder, or the time was not enough
      * @throws IOException any other error of the file system
@@ -244,8 +244,8 @@ public final class SocketFolders {
     }
 
     /**
-     * Unmounts whatever is mounted there, and removes the mount point: for a mount of {@link #mounts} that belongs to no
-     * attachment. Nothing there is success.
+     * Unmounts whatever is mounted there, and removes the mount point: for a mount of {@link #mounts} that belongs to
+     * no attachment. Nothing there is success.
      *
      * @throws IllegalArgumentException if the mount point is not in this mount root
      */
@@ -277,7 +277,9 @@ public final class SocketFolders {
         }
     }
 
-    /** The mount points in the mount root with something mounted on them, sorted; all of them, also a stranger's. */
+    /**
+     * The mount points of socket folders with something mounted on them, sorted; what a stranger mounted is left out.
+     */
     public List<Path> mounts() throws IOException {
         return mountRoot.mounts();
     }

@@ -17,9 +17,9 @@ import java.util.List;
  * and those of its own folders that are not empty are moved up into the folder being removed, under numbers, to be
  * emptied in their turn. So two folders are open at a time, and the memory of what is still to do is a pair of numbers.
  *
- * <p>A pod can work against it at the same time. Everything goes by descriptor, so it can at most change what is removed
- * of its own. Every folder is made root's, 0700, before it is listed; only a process with CAP_DAC_OVERRIDE can still add
- * to it, which the repetition and the time limit take care of.
+ * <p>A pod can work against it at the same time. Everything goes by descriptor, so it can at most change what is
+ * removed of its own. Every folder is made root's, 0700, before it is listed; only a process with CAP_DAC_OVERRIDE can
+ * still add to it, which the repetition and the time limit take care of.
  */
 final class TreeRemoval {
 
@@ -136,14 +136,9 @@ final class TreeRemoval {
             if (e.is(ENOTEMPTY, EEXIST)) {
                 return Outcome.NOT_EMPTY;
             }
-            // the listing did not know its kind, or a pod has replaced it; ENOTDIR of a file is never an answer of
-            // unlink
+            // the listing did not know its kind, or a pod has replaced it
             if (!entry.folder() && e.is(EISDIR)) {
                 return remove(in, new DirectoryEntry(entry.name(), true));
-            }
-            if (entry.folder() && e.is(ENOTDIR)) {
-                progress = true;
-                return Outcome.LEFT;
             }
             passOver(in, entry.name(), e);
             return e.is(ENOENT) ? Outcome.GONE : Outcome.LEFT;

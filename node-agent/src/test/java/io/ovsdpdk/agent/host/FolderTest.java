@@ -151,12 +151,12 @@ class FolderTest {
 
     @Test
     void manyNamesAreListedInSeveralReads() throws IOException {
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < 1500; i++) {
             sandbox.file("file-with-a-longer-name-" + i, "");
         }
 
-        assertThat(folder.names()).hasSize(3000).doesNotHaveDuplicates();
-        assertThat(folder.names()).as("a second time, from the start").hasSize(3000);
+        assertThat(folder.names()).hasSize(1500).doesNotHaveDuplicates();
+        assertThat(folder.names()).as("a second time, from the start").hasSize(1500);
     }
 
     @Test

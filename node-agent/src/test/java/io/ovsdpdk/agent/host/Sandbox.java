@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -81,10 +85,39 @@ final class Sandbox implements AutoCloseable {
         }
     }
 
+    /** How many folders this process has open; its files and sockets are the JVM's own. */
     static long openDescriptors() throws IOException {
         try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
-            return descriptors.count();
+            return descriptors.filter(Files::isDirectory).count();
         }
+    }
+
+    static List<Path> everythingBelow(Path folder) throws IOException {
+        try (var entries = Files.walk(folder)) {
+            return entries.sorted().toList();
+        }
+    }
+
+    static List<String> optionsOf(Path mountPoint) throws IOException {
+        return optionsOf(mountPoint, Path.of("/proc/self/mountinfo"));
+    }
+
+    static List<String> optionsOf(Path mountPoint, Path mountInfo) throws IOException {
+        try (var lines = Files.lines(mountInfo)) {
+            return lines.map(line -> line.split(" "))
+                    .filter(fields -> fields[4].equals(mountPoint.toString()))
+                    .map(fields -> List.of(fields[5].split(",")))
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+
+    static ServerSocketChannel listen(Path path) throws IOException {
+        return ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(path));
+    }
+
+    static SocketChannel connect(Path path) throws IOException {
+        return SocketChannel.open(UnixDomainSocketAddress.of(path));
     }
 
     static void run(String... command) {

@@ -147,7 +147,10 @@ class TreeRemovalTest {
         assertThat(parent.names()).isEmpty();
     }
 
-    /** From the innermost outwards, so that no path gets long: the nest so far goes into a new folder, which takes its name. */
+    /**
+     * From the innermost outwards, so that no path gets long: the nest so far goes into a new folder, which takes its
+     * name.
+     */
     private void nest(int levels) throws IOException {
         FileName fresh = FileName.of("n");
         parent.makeChild(TREE, 0777, 107, 107, Folder.Mounts.REFUSED).folder().close();
@@ -162,8 +165,8 @@ class TreeRemovalTest {
 
     @Test
     void manyFilesAreRemoved() throws IOException {
-        fill(sandbox.folder("p/t"), 20_000);
-        fill(sandbox.folder("p/t/sub"), 5_000);
+        fill(sandbox.folder("p/t"), 4_000);
+        fill(sandbox.folder("p/t/sub"), 2_000);
 
         parent.removeTree(TREE, LIMIT);
 
@@ -173,7 +176,7 @@ class TreeRemovalTest {
     @Test
     @Tag("long")
     void veryManyFilesAndManyLevelsInOneFolderAreRemoved() throws IOException {
-        nest(20_000);
+        nest(5_000);
         fill(sandbox.path.resolve("p/t"), 100_000);
 
         parent.removeTree(TREE, LIMIT);
