@@ -2,6 +2,7 @@ package io.ovsdpdk.api;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -96,6 +97,7 @@ public record NetworkConfiguration(
      */
     public static NetworkConfiguration of(ObjectNode source) throws CniException {
         refuseUnknownKeys(source);
+        checkDns(source);
         return new NetworkConfiguration(
                 name(source),
                 bridge(source),
@@ -219,7 +221,31 @@ public record NetworkConfiguration(
                     source.get("sharedDir"),
                     "an absolute path of a folder of the host, without \".\", \"..\", \"//\" and a \"/\" at its end");
         }
-        return Path.of(text);
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            // Half a surrogate pair, or a letter that the platform's file names can't have
+            throw invalid("sharedDir", source.get("sharedDir"), "a path that this node's file system can have");
+        }
+    }
+
+    /** Goes into the result as it stands, so it must have the shape that the specification gives it there. */
+    private static void checkDns(ObjectNode source) throws CniException {
+        ObjectNode dns = object(source, "dns");
+        for (String key : List.of("nameservers", "search", "options")) {
+            JsonNode list = dns.path(key);
+            boolean texts = list.isArray();
+            for (JsonNode element : list) {
+                texts &= element.isTextual();
+            }
+            if (!list.isMissingNode() && !list.isNull() && !texts) {
+                throw invalid("dns." + key, list, "an array of texts");
+            }
+        }
+        JsonNode domain = dns.path("domain");
+        if (!domain.isMissingNode() && !domain.isTextual()) {
+            throw invalid("dns.domain", domain, "text");
+        }
     }
 
     private static OptionalInt mtu(ObjectNode source) throws CniException {

@@ -11,10 +11,10 @@ import java.util.regex.Pattern;
  * @param uid {@code K8S_POD_UID}, which older runtimes leave out
  */
 public record PodIdentity(String namespace, String name, String uid) {
-    public static final PodIdentity NONE = new PodIdentity("", "", "");
-
-    /** Wider than Kubernetes' own rules (RFC 1123 subdomains), narrow enough for logs, paths and OVSDB. */
+    /** Wider than Kubernetes' own rules (RFC 1123 subdomains), narrow enough for logs, paths and OVSDB. Before NONE, which it checks. */
     private static final Pattern FORM = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_.\\-]{0,252}|");
+
+    public static final PodIdentity NONE = new PodIdentity("", "", "");
 
     /** @throws IllegalArgumentException with a message for people, when a part can't be such a name */
     public PodIdentity {
