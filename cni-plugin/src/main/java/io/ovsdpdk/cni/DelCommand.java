@@ -1,0 +1,60 @@
+package io.ovsdpdk.cni;
+
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.NetworkConfiguration;
+import java.util.Optional;
+
+/**
+ * DEL: removes the attachment and releases its addresses. Needs nothing but container ID and interface name.
+ *
+ * <p>First the port, then the address, which must not be another's while the port still passes frames. Both are tried
+ * whatever becomes of the other: Multus does not repeat a DEL. An IPAM plugin that can't be run, since its name is no
+ * name or it is no longer on the node, is reported and left out: an error would keep the pod in Terminating for ever.
+ */
+final class DelCommand {
+    private final Invocation invocation;
+    private final NodeConfiguration node;
+    private final AgentClient agent;
+    private final Log log;
+
+    DelCommand(Invocation invocation, NodeConfiguration node, AgentClient agent, Log log) {
+        this.invocation = invocation;
+        this.node = node;
+        this.agent = agent;
+        this.log = log;
+    }
+
+    void run() throws CniException {
+        AttachmentId id = invocation.environment().id();
+        Failures failures = new Failures();
+        try {
+            agent.delete(id);
+        } catch (NoAnswerException e) {
+            failures.add(e.error());
+        } catch (CniException e) {
+            failures.add(e);
+        }
+        Optional<IpamPlugin> ipam = ipam();
+        if (ipam.isPresent()) {
+            try {
+                ipam.get().del();
+            } catch (CniException e) {
+                failures.add(e);
+            }
+        }
+        failures.throwFirst(log);
+    }
+
+    private Optional<IpamPlugin> ipam() {
+        try {
+            Optional<String> type = NetworkConfiguration.ipamType(invocation.network());
+            return type.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(IpamPlugin.find(type.get(), invocation, node.addTimeout(), log));
+        } catch (CniException e) {
+            log.warn("no address is released: " + e.getMessage() + " " + e.details());
+            return Optional.empty();
+        }
+    }
+}

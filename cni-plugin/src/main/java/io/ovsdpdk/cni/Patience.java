@@ -1,0 +1,16 @@
+package io.ovsdpdk.cni;
+
+import java.time.Duration;
+
+/**
+ * How long we wait where the node configuration doesn't say.
+ *
+ * @param answer what the agent gets beyond the time that it has for its work, to roll back and to answer
+ * @param cleanup for the answer to a request that only undoes what a failed ADD left
+ * @param collection for the answer to GC: vswitchd takes about 20 ms for each port that goes
+ * @param deletion how long DEL waits for an agent that is away, at most: a pod that goes should go
+ */
+record Patience(Duration answer, Duration cleanup, Duration collection, Duration deletion) {
+    static final Patience USUAL =
+            new Patience(Duration.ofSeconds(5), Duration.ofSeconds(5), Duration.ofSeconds(60), Duration.ofSeconds(2));
+}
