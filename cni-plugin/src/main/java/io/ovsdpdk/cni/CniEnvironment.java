@@ -52,12 +52,14 @@ final class CniEnvironment {
         return CniArgs.of(value("CNI_ARGS"));
     }
 
-    /** The folders in which plugins are. */
+    /** The folders in which plugins are; only absolute ones, for our own working directory is anybody's. */
     List<Path> path() {
         List<Path> folders = new ArrayList<>();
         for (String folder : value("CNI_PATH").split(":")) {
             try {
-                folders.add(Path.of(folder));
+                if (folder.startsWith("/")) {
+                    folders.add(Path.of(folder));
+                }
             } catch (InvalidPathException e) {
                 // No folder can have such a name, so nothing is in it
                 continue;

@@ -53,7 +53,11 @@ final class Plugin {
             // The runtime must get an error in JSON, whatever happens
             status = 1;
             call.log.trace(e);
-            answer = error(call.version, ErrorCode.INTERNAL.code(), "internal error: " + e, "a bug of ovs-dpdk");
+            answer = error(
+                    call.version,
+                    ErrorCode.INTERNAL.code(),
+                    "internal error: " + e + (e.getCause() == null ? "" : ", because of " + e.getCause()),
+                    "a bug of ovs-dpdk: with logLevel debug standard error has its trace");
         }
         try {
             stdout.write(answer);
@@ -120,8 +124,10 @@ final class Plugin {
                 return Optional.of(versions());
             }
             Invocation invocation = invocation(command);
+            String identity = identity(command);
+            log = new Log(stderr, logLevel(invocation.network(), NodeConfiguration.DEFAULT), identity);
             NodeConfiguration node = node(command);
-            log = new Log(stderr, logLevel(invocation.network(), node), identity(command));
+            log = new Log(stderr, logLevel(invocation.network(), node), identity);
             AgentClient agent = new AgentClient(node, patience, log);
             switch (command) {
                 case ADD -> {
