@@ -43,7 +43,8 @@ public final class LinuxException extends IOException {
         return number;
     }
 
-    boolean is(Errno... any) {
+    /** Whether it is one of these. */
+    public boolean is(Errno... any) {
         for (Errno one : any) {
             if (errno == one) {
                 return true;

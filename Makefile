@@ -1,0 +1,79 @@
+# The one entry point. `make help` lists what there is.
+#
+# Needs: Debian 12 or later, root (a real OVS-DPDK is started, folders are mounted), a JDK 25. Everything else is
+# installed by the targets that need it, once.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Open vSwitch with DPDK (librte-mempool-ring is only recommended by it: without it a port connects and passes nothing),
+# the IPAM plugins that the tests delegate to, what the tests start processes with, and Maven.
+PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins iproute2 util-linux maven
+
+# A JDK 25, wherever it is: JAVA_HOME when it is one, else the first one of the usual folders.
+JDK := $(shell for home in "$$JAVA_HOME" /usr/lib/jvm/* /opt/*jdk* /opt/java/*; do \
+	[ -x "$$home/bin/javac" ] && grep -qs '^JAVA_VERSION="25' "$$home/release" && { echo "$$home"; break; }; done)
+JAVA := $(JDK)/bin/java
+
+# Maven itself must run on the JDK 25 too; the flags silence what its own libraries do to that JDK.
+export JAVA_HOME := $(JDK)
+export MAVEN_OPTS := --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow $(MAVEN_OPTS)
+MVN := mvn --batch-mode --no-transfer-progress $(MVN_FLAGS)
+
+.PHONY: help
+help: ## lists the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: root package ## two attachments on a private OVS-DPDK, frames between them, step by step
+	@$(JAVA) -jar e2e/target/e2e-*.jar
+
+.PHONY: test
+test: jdk packages root ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
+	$(MVN) verify
+
+.PHONY: check
+check: jdk packages root ## the developer's loop, under 3 minutes: test without what takes long
+	$(MVN) --quiet verify -DexcludedTestGroups=long
+	@echo "check: all green"
+
+.PHONY: build
+build: package ## the jars, without tests
+	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar
+
+.PHONY: fmt
+fmt: jdk packages ## formats the code
+	$(MVN) --quiet spotless:apply
+
+.PHONY: clean
+clean: jdk packages ## removes what was built
+	$(MVN) --quiet clean
+
+.PHONY: package
+package: jdk packages
+	@echo "building (the first time downloads the libraries) ..."
+	@$(MVN) --quiet package -DskipTests
+
+.PHONY: jdk
+jdk:
+ifeq ($(JDK),)
+	@echo "No JDK 25 found. Install one (Eclipse Temurin: package temurin-25-jdk from Adoptium's repository;" >&2
+	@echo "Debian 13 and later: package openjdk-25-jdk-headless where it is there), or set JAVA_HOME to one." >&2
+	@exit 1
+endif
+
+.PHONY: packages
+packages:
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || missing+=" $$package"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	command -v apt-get >/dev/null || { echo "Please install the equivalents of:$$missing" >&2; exit 1; }; \
+	echo "installing$$missing ..."; \
+	log=$$(mktemp); \
+	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; } \
+	  >$$log 2>&1 || { cat $$log >&2; rm -f $$log; exit 1; }; rm -f $$log
+
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "Run this as root: it starts Open vSwitch with DPDK and mounts folders." >&2; exit 1; }

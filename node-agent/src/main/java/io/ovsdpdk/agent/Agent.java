@@ -1,0 +1,114 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.agent.host.MountSupport;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.Reply;
+import io.ovsdpdk.api.Request;
+import io.ovsdpdk.ovsdb.Deadline;
+import java.time.Duration;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Answers requests. Called by any number of threads at once. */
+final class Agent implements Function<Request, Reply> {
+    private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
+
+    /** CHECK reads what is known, and waits for nothing but a database that is just coming back. */
+    private static final Duration CHECK_TIMEOUT = Duration.ofSeconds(5);
+
+    private static final Duration COLLECT_TIMEOUT = Duration.ofSeconds(5);
+
+    private final Attachments attachments;
+    private final Ports ports;
+    private final MountSupport mounts;
+    private final boolean followsLinks;
+
+    /**
+     * @param mounts what the kernel lets us mount
+     * @param followsLinks the administrator puts up with a kernel without {@code nosymfollow}
+     */
+    Agent(Attachments attachments, Ports ports, MountSupport mounts, boolean followsLinks) {
+        this.attachments = attachments;
+        this.ports = ports;
+        this.mounts = mounts;
+        this.followsLinks = followsLinks;
+    }
+
+    @Override
+    public Reply apply(Request request) {
+        try {
+            return switch (request) {
+                case Request.Announce announce -> {
+                    refuseWithoutMounts(ErrorCode.TRY_AGAIN);
+                    yield new Reply.Announced(
+                            attachments.announce(announce.attachment(), Deadline.after(announce.timeout())));
+                }
+                case Request.Add add -> {
+                    refuseWithoutMounts(ErrorCode.TRY_AGAIN);
+                    yield new Reply.Added(attachments.add(add.attachment(), add.ipam(), Deadline.after(add.timeout())));
+                }
+                case Request.Delete delete -> {
+                    attachments.delete(delete.id());
+                    yield new Reply.Done();
+                }
+                case Request.Check check ->
+                    new Reply.Added(attachments.check(check.attachment(), Deadline.after(CHECK_TIMEOUT)));
+                case Request.Collect collect -> {
+                    attachments.collect(collect.network(), collect.valid(), Deadline.after(COLLECT_TIMEOUT));
+                    yield new Reply.Done();
+                }
+                case Request.Status ignored -> {
+                    refuseWithoutMounts(ErrorCode.NOT_AVAILABLE);
+                    ports.checkStatus();
+                    yield new Reply.Done();
+                }
+            };
+        } catch (CniException e) {
+            LOG.warn(
+                    "failed: {} code={} reason={} details={}",
+                    describe(request),
+                    e.code(),
+                    e.getMessage(),
+                    e.details());
+            return new Reply.Failed(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return new Reply.Failed(new CniException(ErrorCode.TRY_AGAIN, "the agent is stopping", "try again"));
+        }
+    }
+
+    private static String describe(Request request) {
+        return switch (request) {
+            case Request.Announce announce -> "request=announce " + describe(announce.attachment());
+            case Request.Add add -> "request=add " + describe(add.attachment());
+            case Request.Delete delete -> "request=delete " + describe(delete.id());
+            case Request.Check check -> "request=check " + describe(check.attachment());
+            case Request.Collect collect -> "request=collect network=" + collect.network();
+            case Request.Status ignored -> "request=status";
+        };
+    }
+
+    private static String describe(AttachmentRequest attachment) {
+        return "pod=" + attachment.pod() + " " + describe(attachment.id());
+    }
+
+    private static String describe(AttachmentId id) {
+        return "ifname=" + id.ifname() + " container=" + id.containerId();
+    }
+
+    private void refuseWithoutMounts(ErrorCode code) throws CniException {
+        boolean usable =
+                switch (mounts.level()) {
+                    case FULL -> true;
+                    case NO_NOSYMFOLLOW -> followsLinks;
+                    case NONE -> false;
+                };
+        if (!usable) {
+            throw new CniException(code, "the agent can't mount socket folders: " + mounts.explanation());
+        }
+    }
+}

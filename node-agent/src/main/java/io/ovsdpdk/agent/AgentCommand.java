@@ -1,0 +1,149 @@
+package io.ovsdpdk.agent;
+
+import ch.qos.logback.classic.Level;
+import io.ovsdpdk.api.LogLevel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The daemon's command line: reads and checks the options of a {@link Daemon}. */
+@Command(
+        name = "ovs-dpdk-agent",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        description = "Makes vhost-user ports on the Open vSwitch (DPDK) of this node for the CNI plugin ovs-dpdk.",
+        footer = {"", "Each option can be set by the environment variable that stands behind it instead."},
+        sortOptions = false)
+final class AgentCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--ovsdb",
+            paramLabel = "unix:PATH",
+            defaultValue = "${env:OVS_DPDK_OVSDB:-unix:/run/openvswitch/db.sock}",
+            description = "Socket of the switch's database. Default: unix:/run/openvswitch/db.sock (OVS_DPDK_OVSDB)")
+    private String ovsdb;
+
+    @Option(
+            names = "--run-dir",
+            paramLabel = "DIR",
+            defaultValue = "${env:OVS_DPDK_RUN_DIR:-/run/ovs-dpdk-cni}",
+            description =
+                    "Folder of the agent's socket (agent/) and of the mounts through which the switch reaches sockets"
+                            + " (p/); a switch in a container needs it at the same path. Default: /run/ovs-dpdk-cni"
+                            + " (OVS_DPDK_RUN_DIR)")
+    private Path runDir;
+
+    @Option(
+            names = "--state-dir",
+            paramLabel = "DIR",
+            defaultValue = "${env:OVS_DPDK_STATE_DIR:-/var/lib/ovs-dpdk-cni}",
+            description = "Folder of the checkpoints. Default: /var/lib/ovs-dpdk-cni (OVS_DPDK_STATE_DIR)")
+    private Path stateDir;
+
+    @Option(
+            names = "--shared-dir-root",
+            paramLabel = "DIR",
+            split = ",",
+            defaultValue = "${env:OVS_DPDK_SHARED_DIR_ROOTS:-/var/lib/cni/usrspcni}",
+            description =
+                    "Folder of the host that \"sharedDir\" of a network configuration may name, or a folder below."
+                            + " Repeatable, or separated by commas. Default: /var/lib/cni/usrspcni (OVS_DPDK_SHARED_DIR_ROOTS)")
+    private List<Path> sharedDirRoots;
+
+    @Option(
+            names = "--without-nosymfollow",
+            defaultValue = "${env:OVS_DPDK_WITHOUT_NOSYMFOLLOW:-false}",
+            description =
+                    "Serve on a kernel before 5.14 too, where a pod can make the switch follow a link that it plants"
+                            + " (OVS_DPDK_WITHOUT_NOSYMFOLLOW=true)")
+    private boolean withoutNosymfollow;
+
+    @Option(
+            names = "--request-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "${env:OVS_DPDK_REQUEST_TIMEOUT:-10}",
+            description = "Within which a client must have sent its request, 1 to 60. Default: 10"
+                    + " (OVS_DPDK_REQUEST_TIMEOUT)")
+    private int requestTimeout;
+
+    @Option(
+            names = "--stop-grace",
+            paramLabel = "SECONDS",
+            defaultValue = "${env:OVS_DPDK_STOP_GRACE:-20}",
+            description = "How long requests under way may go on after SIGTERM, 0 to 300. Default: 20"
+                    + " (OVS_DPDK_STOP_GRACE)")
+    private int stopGrace;
+
+    @Option(
+            names = "--log-level",
+            paramLabel = "LEVEL",
+            defaultValue = "${env:OVS_DPDK_LOG_LEVEL:-info}",
+            description = "error, warn, info or debug. Default: info (OVS_DPDK_LOG_LEVEL)")
+    private String logLevel;
+
+    /** @return 0 after a clean stop, 1 when requests were cut off, 69 when something outside is not as it must be */
+    @Override
+    public Integer call() throws InterruptedException {
+        requireRange("--request-timeout", requestTimeout, 1, 60);
+        requireRange("--stop-grace", stopGrace, 0, 300);
+        setLogLevel();
+        Daemon daemon = new Daemon(
+                databaseSocket(),
+                absolute("--run-dir", runDir),
+                absolute("--state-dir", stateDir),
+                sharedRoots(),
+                withoutNosymfollow,
+                Duration.ofSeconds(requestTimeout),
+                Duration.ofSeconds(stopGrace));
+        return StopSignal.runUntilStopped(daemon::run);
+    }
+
+    private Path databaseSocket() {
+        String prefix = "unix:";
+        if (!ovsdb.startsWith(prefix + "/")) {
+            throw refuse("--ovsdb", ovsdb, "unix: and the absolute path of a socket");
+        }
+        return Path.of(ovsdb.substring(prefix.length()));
+    }
+
+    private SharedRoots sharedRoots() {
+        try {
+            return new SharedRoots(sharedDirRoots);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "invalid --shared-dir-root: " + e.getMessage(), e);
+        }
+    }
+
+    private void setLogLevel() {
+        LogLevel level = LogLevel.named(logLevel).orElseThrow(() -> refuse("--log-level", logLevel, LogLevel.NAMES));
+        ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME))
+                .setLevel(Level.toLevel(level.name()));
+    }
+
+    private Path absolute(String option, Path path) {
+        if (!path.isAbsolute() || !path.equals(path.normalize())) {
+            throw refuse(option, path, "an absolute path without . and ..");
+        }
+        return path;
+    }
+
+    private void requireRange(String option, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw refuse(option, value, least + " to " + most);
+        }
+    }
+
+    private ParameterException refuse(String option, Object value, String expected) {
+        return new ParameterException(spec.commandLine(), "invalid " + option + ": " + value + " must be " + expected);
+    }
+}

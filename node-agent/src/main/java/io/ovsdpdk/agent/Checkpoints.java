@@ -1,0 +1,164 @@
+package io.ovsdpdk.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.PodIdentity;
+import io.ovsdpdk.api.Wire;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One file for each attachment, named after its port: what the agent must not forget when it dies.
+ *
+ * <p>A file is replaced whole, by rename, so a killed agent leaves the old one or the new one. It is not synced to the
+ * disk: after a power cut all containers are gone, and with them the need to remember.
+ */
+final class Checkpoints {
+    private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
+
+    /** Raised when older agents could not read a file any more. */
+    private static final int VERSION = 1;
+
+    private static final String SUFFIX = ".json";
+    private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
+    private final Path folder;
+
+    /** @param folder exists, and nobody but the agent writes there */
+    Checkpoints(Path folder) {
+        this.folder = folder;
+    }
+
+    void write(Attachment attachment) throws IOException {
+        Path file = file(attachment);
+        Path fresh = file.resolveSibling(file.getFileName() + ".new");
+        Files.deleteIfExists(fresh);
+        try {
+            Files.createFile(fresh, PRIVATE);
+            Files.write(fresh, Json.write(toJson(attachment)), StandardOpenOption.WRITE);
+            Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            Files.deleteIfExists(fresh);
+            throw e;
+        }
+    }
+
+    void delete(Attachment attachment) throws IOException {
+        Files.deleteIfExists(file(attachment));
+    }
+
+    /**
+     * All that were written and not deleted. One that can't be read is put aside under the ending {@code .broken} and
+     * logged.
+     */
+    List<Attachment> readAll() throws IOException {
+        List<Attachment> attachments = new ArrayList<>();
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+            for (Path file : files) {
+                if (file.toString().endsWith(SUFFIX)) {
+                    try {
+                        attachments.add(read(file));
+                    } catch (CniException | IllegalArgumentException e) {
+                        Path aside = file.resolveSibling(file.getFileName() + ".broken");
+                        Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+                        LOG.error("put aside a broken checkpoint: file={} reason={}", aside, e.getMessage());
+                    }
+                } else if (file.toString().endsWith(SUFFIX + ".new")) {
+                    Files.delete(file);
+                }
+            }
+        }
+        return attachments;
+    }
+
+    private Path file(Attachment attachment) {
+        return folder.resolve(attachment.portName() + SUFFIX);
+    }
+
+    private static ObjectNode toJson(Attachment attachment) {
+        ObjectNode node = Json.object()
+                .put("version", VERSION)
+                .put("state", attachment.state().name())
+                .put("containerId", attachment.id().containerId())
+                .put("ifname", attachment.id().ifname());
+        node.putObject("pod")
+                .put("namespace", attachment.pod().namespace())
+                .put("name", attachment.pod().name())
+                .put("uid", attachment.pod().uid());
+        node.put("network", attachment.network()).put("bridge", attachment.bridge());
+        SocketFolder folder = attachment.folder();
+        node.putObject("folder")
+                .put("trustedRoot", folder.location().trustedRoot().toString())
+                .put("below", folder.location().below().toString())
+                .put("containerFolder", folder.location().containerFolder())
+                .put("hostPath", folder.hostPath().toString())
+                .put("mountPoint", folder.mountPoint().toString());
+        node.put("switchSocket", attachment.switchSocket().toString()).put("digest", attachment.digest());
+        node.set("attached", Wire.toJson(attachment.attached()));
+        return node;
+    }
+
+    private static Attachment read(Path file) throws IOException, CniException {
+        byte[] bytes;
+        try {
+            bytes = Files.readAllBytes(file);
+        } catch (NoSuchFileException e) {
+            throw new IllegalArgumentException("it vanished while it was read", e);
+        }
+        ObjectNode node = Json.readObject("checkpoint", bytes);
+        if (node.path("version").asInt() != VERSION) {
+            throw new IllegalArgumentException("version " + node.path("version") + " is not " + VERSION);
+        }
+        if (!(node.path("attached") instanceof ObjectNode attached)) {
+            throw new IllegalArgumentException("it has no \"attached\"");
+        }
+        JsonNode pod = node.path("pod");
+        JsonNode folder = node.path("folder");
+        Attachment attachment = new Attachment(
+                new AttachmentId(text(node, "containerId"), text(node, "ifname")),
+                new PodIdentity(text(pod, "namespace"), text(pod, "name"), text(pod, "uid")),
+                text(node, "network"),
+                text(node, "bridge"),
+                new SocketFolder(
+                        new FolderLocation(
+                                Path.of(text(folder, "trustedRoot")),
+                                Path.of(text(folder, "below")),
+                                text(folder, "containerFolder")),
+                        Path.of(text(folder, "hostPath")),
+                        Path.of(text(folder, "mountPoint"))),
+                Path.of(text(node, "switchSocket")),
+                Wire.attached(attached),
+                text(node, "digest"),
+                Attachment.State.valueOf(text(node, "state")));
+        if (!file.getFileName().toString().equals(attachment.portName() + SUFFIX)) {
+            throw new IllegalArgumentException("it belongs to port " + attachment.portName());
+        }
+        return attachment;
+    }
+
+    private static String text(JsonNode node, String key) {
+        if (!node.path(key).isTextual()) {
+            throw new IllegalArgumentException("it has no \"" + key + "\"");
+        }
+        return node.get(key).textValue();
+    }
+}

@@ -1,0 +1,125 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.agent.host.LinuxCalls;
+import io.ovsdpdk.agent.host.MountSupport;
+import io.ovsdpdk.agent.host.Nosymfollow;
+import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.ovsdb.Deadline;
+import io.ovsdpdk.ovsdb.LocalSwitch;
+import io.ovsdpdk.ovsdb.OvsdbClient;
+import io.ovsdpdk.ovsdb.OvsdbException;
+import io.ovsdpdk.ovsdb.OvsdbOptions;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The agent as a whole: builds the parts, hands them to each other, serves until it is told to stop.
+ *
+ * @param database the switch's database socket
+ * @param runDir folder of the agent's socket and of the mounts
+ * @param stateDir folder of the checkpoints
+ * @param roots what {@code sharedDir} may name
+ * @param withoutNosymfollow whether to serve on a kernel on which the switch follows a pod's links
+ * @param requestTimeout within which a client must have sent its request
+ * @param stopGrace how long requests under way may go on after the signal to stop
+ */
+record Daemon(
+        Path database,
+        Path runDir,
+        Path stateDir,
+        SharedRoots roots,
+        boolean withoutNosymfollow,
+        Duration requestTimeout,
+        Duration stopGrace) {
+    private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
+
+    /** The way of a request takes a tenth of a second the first time; a switch that is away is not waited for longer. */
+    private static final Duration WARM_UP_TIMEOUT = Duration.ofSeconds(2);
+
+    /** Some 100,000 entries; more, and the removal goes on in the background. */
+    private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(10);
+
+    private static final int STOPPED = 0;
+    private static final int CUT_OFF = 1;
+
+    /** EX_UNAVAILABLE of sysexits(3). */
+    private static final int UNAVAILABLE = 69;
+
+    /** @return the exit status: 0 after a clean stop, 1 when requests were cut off, 69 when it could not run */
+    int run(StopSignal signal) throws InterruptedException {
+        try {
+            folder(runDir, "rwx--x--x");
+            Path agentDir = folder(runDir.resolve("agent"), "rwx------");
+            folder(stateDir, "rwx------");
+            Path checkpoints = folder(stateDir.resolve("attachments"), "rwx------");
+            try (FileChannel file = FileChannel.open(
+                            agentDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                    FileLock lock = file.tryLock()) {
+                if (lock == null) {
+                    LOG.error("another agent serves this node: run-dir={}", runDir);
+                    return UNAVAILABLE;
+                }
+                return serve(agentDir.resolve("agent.sock"), new Checkpoints(checkpoints), signal);
+            }
+        } catch (IOException e) {
+            LOG.error("can't run: {}", e.toString());
+            return UNAVAILABLE;
+        }
+    }
+
+    private int serve(Path socket, Checkpoints checkpoints, StopSignal signal)
+            throws IOException, InterruptedException {
+        SocketFolders folders = new SocketFolders(
+                new LinuxCalls(),
+                runDir.resolve("p"),
+                withoutNosymfollow ? Nosymfollow.WHERE_SUPPORTED : Nosymfollow.REQUIRED,
+                FOLDER_REMOVAL_LIMIT);
+        MountSupport mounts = folders.probe();
+        if (mounts.level() != MountSupport.Level.FULL) {
+            LOG.warn("mounts: {}", mounts.explanation());
+        }
+        try (OvsdbClient client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT)) {
+            Ports ports = new Ports(client);
+            warmUp(client);
+            try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints)) {
+                attachments.resume();
+                Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
+                try (AgentServer server =
+                        new AgentServer(socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, agent)) {
+                    server.start();
+                    LOG.info("serving: socket={} attachments={}", socket, attachments.count());
+                    signal.await();
+                    LOG.info("stopping: requests={}", server.connections());
+                    return server.stop(stopGrace) ? STOPPED : CUT_OFF;
+                }
+            }
+        }
+    }
+
+    private static void warmUp(OvsdbClient client) {
+        try {
+            new LocalSwitch(client).warmUp(Deadline.after(WARM_UP_TIMEOUT));
+        } catch (OvsdbException e) {
+            LOG.warn("the switch's database is not there yet: {}", e.getMessage());
+        }
+    }
+
+    private static Path folder(Path path, String mode) throws IOException {
+        Files.createDirectories(path);
+        return Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+    }
+
+    private static int ownUid() throws IOException {
+        return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    }
+}

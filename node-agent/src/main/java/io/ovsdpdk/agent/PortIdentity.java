@@ -1,0 +1,92 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.api.PodIdentity;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * The identity of an attachment as its port carries it in {@code external_ids}: enough for an administrator to see whose
+ * port it is, and for the agent to take the attachment down when its checkpoint is lost.
+ */
+final class PortIdentity {
+    /** Who made the port. Without it, or with another one, a port is none of our business. */
+    static final String OWNER = "ovs-dpdk-cni";
+
+    private PortIdentity() {}
+
+    static Map<String, String> externalIds(Attachment attachment) {
+        Map<String, String> ids = new LinkedHashMap<>();
+        ids.put("owner", OWNER);
+        ids.put("container-id", attachment.id().containerId());
+        ids.put("ifname", attachment.id().ifname());
+        ids.put("network", attachment.network());
+        ids.put("sandbox", attachment.attached().sandbox());
+        ids.put("socket-path", attachment.attached().socketPath());
+        // the key that integrations of Open vSwitch use for it
+        ids.put("attached-mac", attachment.attached().mac().text());
+        if (attachment.pod().known()) {
+            ids.put("pod-namespace", attachment.pod().namespace());
+            ids.put("pod-name", attachment.pod().name());
+            ids.put("pod-uid", attachment.pod().uid());
+        }
+        ids.values().removeIf(String::isEmpty);
+        return ids;
+    }
+
+    static boolean isOurs(Map<String, String> externalIds) {
+        return OWNER.equals(externalIds.get("owner"));
+    }
+
+    /**
+     * The attachment that a port of ours belongs to, as far as the port tells: good for removing it, nothing else.
+     *
+     * @return empty when the port is not ours, or somebody tampered with its identity
+     */
+    static Optional<Attachment> attachment(
+            Map<String, String> externalIds, String bridge, SharedRoots roots, SocketFolders folders) {
+        if (!isOurs(externalIds)) {
+            return Optional.empty();
+        }
+        try {
+            AttachmentId id = new AttachmentId(value(externalIds, "container-id"), value(externalIds, "ifname"));
+            Path socket = Path.of(value(externalIds, "socket-path"));
+            SocketFolder folder = folders.locate(roots.place(socket.getParent().getParent(), id));
+            return Optional.of(new Attachment(
+                    id,
+                    new PodIdentity(
+                            value(externalIds, "pod-namespace"),
+                            value(externalIds, "pod-name"),
+                            value(externalIds, "pod-uid")),
+                    value(externalIds, "network"),
+                    bridge,
+                    folder,
+                    folder.mountPoint().resolve(Attachment.socketName(id)),
+                    new Attached(
+                            id.ifname(),
+                            value(externalIds, "sandbox"),
+                            new MacAddress(value(externalIds, "attached-mac")),
+                            OptionalInt.empty(),
+                            socket.toString(),
+                            Json.object()),
+                    "",
+                    Attachment.State.REMOVING));
+        } catch (IllegalArgumentException | NullPointerException | CniException | IOException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static String value(Map<String, String> externalIds, String key) {
+        return externalIds.getOrDefault(key, "");
+    }
+}

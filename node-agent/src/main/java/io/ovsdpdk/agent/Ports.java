@@ -1,0 +1,397 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.Quoted;
+import io.ovsdpdk.ovsdb.Bridge;
+import io.ovsdpdk.ovsdb.BridgeMissingException;
+import io.ovsdpdk.ovsdb.BridgeNotNetdevException;
+import io.ovsdpdk.ovsdb.Deadline;
+import io.ovsdpdk.ovsdb.Interface;
+import io.ovsdpdk.ovsdb.LocalSwitch;
+import io.ovsdpdk.ovsdb.OvsdbClient;
+import io.ovsdpdk.ovsdb.OvsdbException;
+import io.ovsdpdk.ovsdb.OvsdbOutcomeUnknownException;
+import io.ovsdpdk.ovsdb.OvsdbProtocolException;
+import io.ovsdpdk.ovsdb.OvsdbTransactionException;
+import io.ovsdpdk.ovsdb.OvsdbUnavailableException;
+import io.ovsdpdk.ovsdb.PendingPort;
+import io.ovsdpdk.ovsdb.Port;
+import io.ovsdpdk.ovsdb.PortRefusedException;
+import io.ovsdpdk.ovsdb.PortVanishedException;
+import io.ovsdpdk.ovsdb.SwitchSilentException;
+import io.ovsdpdk.ovsdb.SwitchState;
+import io.ovsdpdk.ovsdb.VhostUserPort;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The vhost-user ports of the switch, ours and others', as attachments see them; failures become CNI errors here. */
+final class Ports {
+    private static final Logger LOG = LoggerFactory.getLogger(Ports.class);
+
+    private static final String NETDEV = "netdev";
+    private static final String SOCKET_OPTION = "vhost-server-path";
+    private static final Set<String> VHOST_TYPES = Set.of(LocalSwitch.VHOST_USER_CLIENT, "dpdkvhostuser");
+
+    /** DPDK's MAX_VHOST_DEVICE. One more is refused by the switch, and every later change of it becomes slow. */
+    private static final int LIMIT = 1024;
+
+    /** A switch at rest follows within milliseconds; see {@link #checkStatus}. */
+    private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(1);
+
+    private final OvsdbClient client;
+    private final LocalSwitch localSwitch;
+
+    Ports(OvsdbClient client) {
+        this.client = client;
+        this.localSwitch = new LocalSwitch(client);
+    }
+
+    /**
+     * Waits until what the switch's database holds is known.
+     *
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when it isn't by the deadline
+     */
+    void awaitReady(Deadline deadline) throws CniException {
+        try {
+            client.awaitSynchronised(deadline);
+        } catch (OvsdbUnavailableException e) {
+            throw failure(e);
+        }
+    }
+
+    /**
+     * Checks an attachment that is about to be made against the switch and against all others.
+     *
+     * @param others all that are there or being made; may include the attachment itself
+     * @throws CniException why the switch could not have it
+     */
+    void admit(Attachment wanted, Collection<Attachment> others) throws CniException {
+        refuseWithoutDpdk(ErrorCode.DPDK_OFF);
+        refuseBridge(wanted.bridge());
+        for (Attachment other : others) {
+            if (!other.id().equals(wanted.id())
+                    && other.sharesFolderWith(wanted)
+                    && !other.id().containerId().equals(wanted.id().containerId())) {
+                throw taken(
+                        wanted.folder().location().toString(),
+                        "container " + other.id().containerId());
+            }
+        }
+        int ports = 0;
+        for (Interface present : localSwitch.interfaces()) {
+            if (!VHOST_TYPES.contains(present.type()) || present.name().equals(wanted.portName())) {
+                continue;
+            }
+            ports++;
+            String path = present.options().getOrDefault(SOCKET_OPTION, "");
+            if (path.equals(wanted.switchSocket().toString())
+                    || path.equals(wanted.attached().socketPath())
+                    || path.equals(wanted.folder()
+                            .hostPath()
+                            .resolve(wanted.socketName())
+                            .toString())) {
+                throw taken(path, "port " + Quoted.of(present.name()) + " of the switch");
+            }
+        }
+        long unseen = others.stream()
+                .filter(other -> !other.id().equals(wanted.id()) && other.state() == Attachment.State.MAKING)
+                .filter(other -> localSwitch.port(other.portName()).isEmpty())
+                .count();
+        if (ports + unseen >= LIMIT) {
+            throw full(ErrorCode.PORT_LIMIT);
+        }
+    }
+
+    private void refuseWithoutDpdk(ErrorCode code) throws CniException {
+        SwitchState state = localSwitch.state();
+        if (!state.dpdkInitialized() || !state.ifaceTypes().contains(LocalSwitch.VHOST_USER_CLIENT)) {
+            throw new CniException(
+                    code,
+                    "the node's Open vSwitch runs without DPDK: dpdk_initialized is " + state.dpdkInitialized()
+                            + ", iface_types "
+                            + (state.ifaceTypes().contains(LocalSwitch.VHOST_USER_CLIENT) ? "has " : "lacks ")
+                            + LocalSwitch.VHOST_USER_CLIENT,
+                    "an administrator installs an ovs-vswitchd with DPDK and sets other_config:dpdk-init=true");
+        }
+    }
+
+    private void refuseBridge(String name) throws CniException {
+        Optional<Bridge> bridge = localSwitch.bridge(name);
+        if (bridge.isEmpty()) {
+            throw bridgeMissing(name);
+        }
+        if (!bridge.get().datapathType().equals(NETDEV)) {
+            throw bridgeNotNetdev(name, bridge.get().datapathType());
+        }
+    }
+
+    private static CniException bridgeMissing(String name) {
+        return new CniException(
+                ErrorCode.BRIDGE_MISSING,
+                "the node's Open vSwitch has no bridge " + Quoted.of(name),
+                "correct \"bridge\" of the network configuration, or let an administrator make it: ovs-vsctl add-br NAME"
+                        + " -- set Bridge NAME datapath_type=netdev");
+    }
+
+    private static CniException bridgeNotNetdev(String name, String datapathType) {
+        return new CniException(
+                ErrorCode.BRIDGE_NOT_NETDEV,
+                "bridge " + Quoted.of(name) + " has datapath_type " + Quoted.of(datapathType)
+                        + "; vhost-user ports need " + Quoted.of(NETDEV),
+                "choose another bridge, or let an administrator change it: ovs-vsctl set Bridge NAME"
+                        + " datapath_type=netdev");
+    }
+
+    private static CniException taken(String path, String by) {
+        return new CniException(
+                ErrorCode.CONFIGURATION,
+                "the path " + Quoted.of(path) + " is taken by " + by,
+                "choose another sharedDir or interface name");
+    }
+
+    private static CniException full(ErrorCode code) {
+        return new CniException(
+                code,
+                "the node's Open vSwitch has " + LIMIT + " vhost-user ports, which is its limit",
+                "delete pods of this node, or start them on another one");
+    }
+
+    /**
+     * Makes the port of an attachment and waits until ovs-vswitchd has it. When the connection to the database ends in
+     * between, it goes on with the next one; what an earlier attempt left is taken up.
+     *
+     * @throws CniException why it could not be made by the deadline; its rows may be left behind
+     */
+    void make(Attachment attachment, Deadline deadline) throws CniException {
+        VhostUserPort port = new VhostUserPort(
+                attachment.bridge(),
+                attachment.portName(),
+                attachment.switchSocket().toString(),
+                attachment.attached().mtu(),
+                PortIdentity.externalIds(attachment));
+        while (true) {
+            try {
+                client.awaitSynchronised(deadline);
+                localSwitch.awaitApplied(takeUpOrAdd(attachment, port, deadline), deadline);
+                return;
+            } catch (OvsdbUnavailableException | OvsdbOutcomeUnknownException | PortVanishedException e) {
+                if (deadline.expired()) {
+                    throw failure(e);
+                }
+                LOG.info("trying again: {} reason={}", attachment, e.getMessage());
+            } catch (OvsdbException e) {
+                throw failure(e);
+            }
+        }
+    }
+
+    private PendingPort takeUpOrAdd(Attachment attachment, VhostUserPort port, Deadline deadline)
+            throws OvsdbException, CniException {
+        Optional<Port> present = localSwitch.port(port.name());
+        if (present.isPresent()) {
+            if (!PortIdentity.isOurs(present.get().externalIds())) {
+                throw taken(port.name(), "a port that another made");
+            }
+            if (asPromised(attachment).isEmpty()) {
+                Optional<PendingPort> pending = localSwitch.pendingPort(port.name());
+                if (pending.isPresent()) {
+                    return pending.get();
+                }
+            }
+            localSwitch.removePorts(List.of(port.name()), deadline);
+        }
+        return localSwitch.addVhostUserPort(port, deadline);
+    }
+
+    /** Whether the switch has the attachment's port. */
+    boolean exists(Attachment attachment) {
+        return localSwitch
+                .port(attachment.portName())
+                .filter(port -> PortIdentity.isOurs(port.externalIds()))
+                .isPresent();
+    }
+
+    /**
+     * Removes the attachment's port, if there is one and it is ours, and waits for ovs-vswitchd. One that does not follow
+     * is no failure: the port is out of the database for good.
+     */
+    void delete(Attachment attachment, Deadline deadline) throws OvsdbException {
+        try {
+            Optional<LocalSwitch.Removal> removal = deleteWithoutWaiting(attachment, deadline);
+            if (removal.isPresent() && removal.get().configuration().isPresent()) {
+                localSwitch.awaitConfiguration(removal.get().configuration().get(), deadline);
+            }
+        } catch (SwitchSilentException e) {
+            LOG.warn("deleted a port while ovs-vswitchd does not follow: {} reason={}", attachment, e.getMessage());
+        }
+    }
+
+    /** Likewise, and leaves it to ovs-vswitchd to follow when it does. */
+    Optional<LocalSwitch.Removal> deleteWithoutWaiting(Attachment attachment, Deadline deadline) throws OvsdbException {
+        client.awaitSynchronised(deadline);
+        return exists(attachment)
+                ? Optional.of(localSwitch.removePorts(List.of(attachment.portName()), deadline))
+                : Optional.empty();
+    }
+
+    /**
+     * Compares the attachment's port with what was promised.
+     *
+     * @throws CniException the first difference, or that ovs-vswitchd doesn't have the port
+     */
+    void check(Attachment attachment) throws CniException {
+        refuseBridge(attachment.bridge());
+        Optional<String> difference = asPromised(attachment);
+        if (difference.isPresent()) {
+            throw new CniException(
+                    ErrorCode.CONFIGURATION, difference.get(), "delete the pod, so that it is made anew");
+        }
+        Interface present = localSwitch.interfaceOf(attachment.portName()).orElseThrow();
+        if (!present.error().isEmpty()) {
+            throw refused(attachment.portName(), present.error());
+        }
+        if (present.ofport().orElse(0) <= 0) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "ovs-vswitchd has given port " + attachment.portName() + " no ofport",
+                    "see whether ovs-vswitchd runs");
+        }
+    }
+
+    /** The first difference between the attachment's rows and what was promised; empty when there is none. */
+    private Optional<String> asPromised(Attachment attachment) {
+        String name = attachment.portName();
+        Optional<Port> port = localSwitch.port(name);
+        Optional<Interface> iface = localSwitch.interfaceOf(name);
+        if (port.isEmpty() || iface.isEmpty()) {
+            return Optional.of("the switch has no port " + name);
+        }
+        OptionalLong mtu = attachment.attached().mtu().isPresent()
+                ? OptionalLong.of(attachment.attached().mtu().getAsInt())
+                : OptionalLong.empty();
+        return differs(name, "bridge", port.get().bridge().orElse(""), attachment.bridge())
+                .or(() -> differs(name, "type", iface.get().type(), LocalSwitch.VHOST_USER_CLIENT))
+                .or(() -> differs(
+                        name,
+                        SOCKET_OPTION,
+                        iface.get().options().getOrDefault(SOCKET_OPTION, ""),
+                        attachment.switchSocket().toString()))
+                .or(() -> differs(name, "mtu_request", iface.get().mtuRequest(), mtu))
+                .or(() -> differs(
+                        name,
+                        "external_ids:container-id",
+                        port.get().externalIds().getOrDefault("container-id", ""),
+                        attachment.id().containerId()));
+    }
+
+    private static Optional<String> differs(String port, String what, Object actual, Object promised) {
+        return actual.equals(promised)
+                ? Optional.empty()
+                : Optional.of(
+                        "port " + port + " has " + what + " \"" + actual + "\", promised was \"" + promised + "\"");
+    }
+
+    /** The port of that name, ours or not. */
+    Optional<Port> find(String name) {
+        return localSwitch.port(name);
+    }
+
+    /** All ports, ours or not. */
+    Collection<Port> all() {
+        return localSwitch.ports();
+    }
+
+    /**
+     * Whether an ADD could be served now.
+     *
+     * @throws CniException {@link ErrorCode#NOT_AVAILABLE} or {@link ErrorCode#NOT_AVAILABLE_AND_LIMITED}, and why
+     */
+    void checkStatus() throws CniException {
+        if (!client.synchronised()) {
+            throw new CniException(
+                    ErrorCode.NOT_AVAILABLE,
+                    "the agent has no connection to the database of the node's Open vSwitch",
+                    "see whether ovsdb-server runs");
+        }
+        refuseWithoutDpdk(ErrorCode.NOT_AVAILABLE);
+        long ports = localSwitch.interfaces().stream()
+                .filter(iface -> VHOST_TYPES.contains(iface.type()))
+                .count();
+        if (ports >= LIMIT) {
+            throw full(ErrorCode.NOT_AVAILABLE);
+        }
+        try {
+            localSwitch.probe(Deadline.after(SIGN_OF_LIFE));
+        } catch (SwitchSilentException e) {
+            throw new CniException(
+                    ErrorCode.NOT_AVAILABLE_AND_LIMITED,
+                    "ovs-vswitchd does not follow its database: " + e.getMessage(),
+                    "see whether ovs-vswitchd runs",
+                    e);
+        } catch (OvsdbException e) {
+            throw new CniException(ErrorCode.NOT_AVAILABLE, e.getMessage(), "see whether ovsdb-server runs", e);
+        }
+    }
+
+    private static CniException refused(String port, String words) {
+        return new CniException(
+                ErrorCode.PORT_REFUSED,
+                "ovs-vswitchd refused port " + port,
+                words.isEmpty() ? "it says no more" : words);
+    }
+
+    private static CniException failure(OvsdbException e) {
+        return switch (e) {
+            case OvsdbUnavailableException away ->
+                new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "the database of the node's Open vSwitch is away: " + away.getMessage(),
+                        "see whether ovsdb-server runs",
+                        away);
+            case OvsdbOutcomeUnknownException lost ->
+                new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "the database of the node's Open vSwitch did not answer in time: " + lost.getMessage(),
+                        "see whether ovsdb-server runs",
+                        lost);
+            case SwitchSilentException silent ->
+                new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "ovs-vswitchd does not follow its database: " + silent.getMessage(),
+                        "see whether ovs-vswitchd runs",
+                        silent);
+            case PortVanishedException vanished ->
+                new CniException(ErrorCode.TRY_AGAIN, vanished.getMessage(), "see who deletes ports", vanished);
+            case BridgeMissingException missing -> bridgeMissing(missing.bridge());
+            case BridgeNotNetdevException kernel -> bridgeNotNetdev(kernel.bridge(), kernel.datapathType());
+            case PortRefusedException refused -> refused(refused.port(), refused.words());
+            case OvsdbTransactionException refused -> refusedTransaction(refused);
+            case OvsdbProtocolException broken ->
+                new CniException(ErrorCode.INTERNAL, broken.getMessage(), "please report it", broken);
+        };
+    }
+
+    private static CniException refusedTransaction(OvsdbTransactionException e) {
+        return switch (e.kind()) {
+            case RESOURCES_EXHAUSTED, IO_ERROR ->
+                new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "ovsdb-server could not store the port: " + e.getMessage(),
+                        "see whether its disk is full",
+                        e);
+            default ->
+                new CniException(
+                        ErrorCode.INTERNAL,
+                        "ovsdb-server refused the transaction: " + e.getMessage(),
+                        "please report it",
+                        e);
+        };
+    }
+}
