@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
  * <p>The kernel sends a child its parent-death signal when the <em>thread</em> that started it ends, not the process.
  * So each child has a thread of its own, which starts it and lives as long as it does.
  */
-final class ChildProcess {
+public final class ChildProcess {
     private static final Duration TERMINATION = Duration.ofSeconds(10);
 
     private final Process process;
@@ -36,7 +36,8 @@ final class ChildProcess {
      *
      * @throws IOException if the program could not be started
      */
-    static ChildProcess start(List<String> command, Map<String, String> environment, Path output) throws IOException {
+    public static ChildProcess start(List<String> command, Map<String, String> environment, Path output)
+            throws IOException {
         List<String> boundToThisJvm = new ArrayList<>(List.of(Program.SETPRIV.path(), "--pdeathsig", "KILL"));
         boundToThisJvm.addAll(command);
         ProcessBuilder builder = new ProcessBuilder(boundToThisJvm)
@@ -60,20 +61,23 @@ final class ChildProcess {
         }
     }
 
-    boolean isAlive() {
+    /** Whether it runs. */
+    public boolean isAlive() {
         return process.isAlive();
     }
 
-    long pid() {
+    /** Its process ID; unshare and setpriv give way to the program, so it is the program's. */
+    public long pid() {
         return process.pid();
     }
 
-    CompletableFuture<Process> onExit() {
+    /** Done when it has ended. */
+    public CompletableFuture<Process> onExit() {
         return process.onExit();
     }
 
     /** Waits until the process has ended, or the time is up; true if it has ended. */
-    boolean awaitExit(Duration atMost) throws IOException {
+    public boolean awaitExit(Duration atMost) throws IOException {
         try {
             return process.waitFor(atMost.toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
@@ -83,13 +87,13 @@ final class ChildProcess {
     }
 
     /** SIGSTOP: the process keeps its sockets and answers nothing. */
-    void suspend() throws IOException {
+    public void suspend() throws IOException {
         signal("STOP");
         suspended = true;
     }
 
     /** SIGCONT. */
-    void resume() throws IOException {
+    public void resume() throws IOException {
         signal("CONT");
         suspended = false;
     }
@@ -99,7 +103,7 @@ final class ChildProcess {
     }
 
     /** SIGTERM, and SIGKILL if that is not enough. A suspended process is resumed, or it would not see the signal. */
-    void terminate() throws IOException {
+    public void terminate() throws IOException {
         if (suspended && process.isAlive()) {
             resume();
         }
@@ -110,7 +114,7 @@ final class ChildProcess {
     }
 
     /** SIGKILL, and waits for the end. */
-    void kill() throws IOException {
+    public void kill() throws IOException {
         process.destroyForcibly();
         if (!awaitExit(TERMINATION)) {
             throw new IOException("process " + process.pid() + " survives SIGKILL");
@@ -118,7 +122,7 @@ final class ChildProcess {
     }
 
     /** What it has written to stdout and stderr. */
-    String output() throws IOException {
+    public String output() throws IOException {
         return Files.readString(output);
     }
 }

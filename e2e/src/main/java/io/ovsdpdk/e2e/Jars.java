@@ -1,0 +1,60 @@
+package io.ovsdpdk.e2e;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The programs of this project as the build left them, started as an administrator would start them. */
+final class Jars {
+    /** What a short-lived JVM starts fastest with. */
+    private static final List<String> QUICK_START =
+            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx64m");
+
+    private Jars() {}
+
+    /** The beginning of the plugin's command line. */
+    static List<String> plugin() throws IOException {
+        return java(QUICK_START, "cni-plugin");
+    }
+
+    /** The beginning of the agent's command line. */
+    static List<String> agent() throws IOException {
+        return java(List.of("-Xmx256m"), "node-agent");
+    }
+
+    private static List<String> java(List<String> options, String module) throws IOException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        command.add("-jar");
+        command.add(jar(module).toString());
+        return command;
+    }
+
+    /** @throws IOException when it was not built */
+    private static Path jar(String module) throws IOException {
+        Path target = repository().resolve(module).resolve("target");
+        if (Files.isDirectory(target)) {
+            try (DirectoryStream<Path> jars = Files.newDirectoryStream(target, module + "-*.jar")) {
+                for (Path jar : jars) {
+                    return jar;
+                }
+            }
+        }
+        throw new IOException("there is no jar of " + module + " in " + target + ": run make build");
+    }
+
+    /** The folder of the sources: the one with the parent pom, from where we are upwards. */
+    private static Path repository() throws IOException {
+        Path here = Path.of("").toAbsolutePath();
+        for (Path folder = here; folder != null; folder = folder.getParent()) {
+            if (Files.isDirectory(folder.resolve("cni-plugin")) && Files.isRegularFile(folder.resolve("pom.xml"))) {
+                return folder;
+            }
+        }
+        throw new IOException(here + " is not in the project's sources");
+    }
+}
