@@ -116,14 +116,15 @@ final class ConnectionKeeper implements AutoCloseable {
         }
     }
 
+    /** Ends only by an exception. */
     private void serve(Connection connection) throws IOException, OvsdbException {
         connection.connect();
         LOG.debug("connected to ovsdb-server at {}", socket);
         Replica replica = synchronise(connection);
         feed.synchronised(replica, connection);
         LOG.info("synchronised with ovsdb-server at {}: {}", socket, replica);
-        for (Message message = connection.receive(); ; message = connection.receive()) {
-            handle(message, connection);
+        while (true) {
+            handle(connection.receive(), connection);
         }
     }
 

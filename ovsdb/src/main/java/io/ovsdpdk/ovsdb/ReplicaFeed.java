@@ -1,5 +1,6 @@
 package io.ovsdpdk.ovsdb;
 
+import java.util.Collections;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -118,7 +119,7 @@ final class ReplicaFeed {
         }
 
         void wakeFor(Set<UUID> changed) {
-            if (rows.isEmpty() || rows.get().stream().anyMatch(changed::contains)) {
+            if (rows.isEmpty() || !Collections.disjoint(rows.get(), changed)) {
                 wake();
             }
         }

@@ -127,8 +127,8 @@ final class ReplicatedColumn {
                     "column " + name + " can't be " + (shown.length() > 200 ? shown.substring(0, 200) + "…" : shown));
         }
         return switch (schema.valueFromJson(json)) {
-            case Set<?> set -> Collections.unmodifiableSet(set);
-            case Map<?, ?> map -> Collections.unmodifiableMap(map);
+            case Set<?> set -> Set.copyOf(set);
+            case Map<?, ?> map -> Map.copyOf(map);
             case Object scalar -> scalar;
         };
     }

@@ -233,6 +233,53 @@ class OvsdbClientTest {
     }
 
     @Test
+    void waitThatEndsWithoutAServerIsNotBlamedOnTheSwitch() throws Exception {
+        startServer();
+        PendingPort pending = add("p1", soon());
+        server.kill();
+
+        Deadline deadline = Deadline.after(Duration.ofMillis(200));
+        assertThatExceptionOfType(OvsdbUnavailableException.class)
+                .isThrownBy(() -> local.awaitApplied(pending, deadline));
+        assertThatExceptionOfType(OvsdbUnavailableException.class)
+                .isThrownBy(() -> local.awaitConfiguration(pending.configuration(), deadline));
+    }
+
+    @Test
+    void everyReplicaIsOfOnePiece() throws Exception {
+        startServer();
+        AtomicBoolean enough = new AtomicBoolean();
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            Future<Integer> reader = threads.submit(() -> {
+                int looks = 0;
+                for (; !enough.get(); looks++) {
+                    Replica replica = client.replica();
+                    for (ReplicaRow bridge : replica.rows("Bridge")) {
+                        assertThat(bridge.uuids("ports"))
+                                .hasSize(replica.size("Port"))
+                                .allMatch(port -> replica.row("Port", port)
+                                        .flatMap(row -> replica.row(
+                                                "Interface",
+                                                row.uuids("interfaces")
+                                                        .iterator()
+                                                        .next()))
+                                        .isPresent());
+                    }
+                    Thread.yield();
+                }
+                return looks;
+            });
+            for (int i = 0; i < 100; i++) {
+                add("p" + i, soon());
+                local.removePorts(List.of("p" + (i - 5)), soon());
+            }
+            enough.set(true);
+
+            assertThat(reader.get()).isPositive();
+        }
+    }
+
+    @Test
     void portIsToldToHaveVanishedWithItsDatabase() throws Exception {
         startServer();
         PendingPort pending = add("p1", soon());

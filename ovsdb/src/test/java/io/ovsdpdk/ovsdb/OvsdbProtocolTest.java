@@ -10,6 +10,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.ovsdb.FakeOvsdbServer.Peer;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -429,6 +435,76 @@ class OvsdbProtocolTest {
         assertThat(gaps.get(4)).isGreaterThanOrEqualTo(70);
     }
 
+    @Test
+    void reconnectsLeaveNoThreadsAndDescriptorsBehind() throws Exception {
+        server.on("transact", (request, peer) -> peer.channel().close());
+        connect();
+        breakConnections(10);
+        long descriptors = descriptors();
+        long threads = Thread.getAllStackTraces().size();
+
+        breakConnections(100);
+
+        assertThat(client.generation()).isGreaterThan(100);
+        assertThat(descriptors()).isLessThanOrEqualTo(descriptors + 5);
+        assertThat((long) Thread.getAllStackTraces().size()).isLessThanOrEqualTo(threads + 2);
+    }
+
+    private void breakConnections(int times) throws Exception {
+        for (int i = 0; i < times; i++) {
+            long generation = client.generation();
+            assertThatExceptionOfType(OvsdbOutcomeUnknownException.class).isThrownBy(() -> select());
+            client.await(() -> Optional.of(true).filter(again -> client.generation() > generation), soon())
+                    .orElseThrow();
+        }
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.count();
+        }
+    }
+
+    @Test
+    void clientStuckInConnectingCanBeClosed() throws Exception {
+        Path socket = server.socket().resolveSibling("full.sock");
+        try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            listener.bind(UnixDomainSocketAddress.of(socket), 1);
+            List<SocketChannel> others = fill(socket);
+            client = new OvsdbClient(socket, LocalSwitch.TABLES, OvsdbOptions.DEFAULT);
+            assertThatExceptionOfType(OvsdbUnavailableException.class)
+                    .isThrownBy(() -> client.awaitSynchronised(Deadline.after(Duration.ofMillis(100))));
+
+            client.close();
+
+            assertThat(Thread.getAllStackTraces().keySet())
+                    .extracting(Thread::getName)
+                    .doesNotContain("ovsdb-reader", "ovsdb-writer", "ovsdb-watch");
+            for (SocketChannel other : others) {
+                other.close();
+            }
+        } finally {
+            Files.deleteIfExists(socket);
+        }
+    }
+
+    /** Connects until the listener's queue takes nobody any more. */
+    private static List<SocketChannel> fill(Path socket) throws IOException {
+        List<SocketChannel> others = new ArrayList<>();
+        while (true) {
+            SocketChannel other = SocketChannel.open(StandardProtocolFamily.UNIX);
+            others.add(other);
+            other.configureBlocking(false);
+            try {
+                if (!other.connect(UnixDomainSocketAddress.of(socket))) {
+                    return others;
+                }
+            } catch (IOException e) {
+                return others;
+            }
+        }
+    }
+
     private List<OperationResult> select() throws OvsdbException {
         return select(soon());
     }
@@ -438,7 +514,7 @@ class OvsdbProtocolTest {
         return client.transact(List.of(new Select<>(table).column(table.column("next_cfg", Long.class))), deadline);
     }
 
-    private static ObjectNode realSchema() throws java.io.IOException {
+    private static ObjectNode realSchema() throws IOException {
         return (ObjectNode) new ObjectMapper()
                 .readTree(Path.of("/usr/share/openvswitch/vswitch.ovsschema").toFile());
     }
