@@ -276,17 +276,17 @@ public final class LocalSwitch {
      * @throws OvsdbUnavailableException if at the deadline there was no connection
      */
     public void awaitConfiguration(PendingConfiguration configuration, Deadline deadline) throws OvsdbException {
-        boolean settled = client.await(
-                        withSwitchRow(),
-                        () -> Optional.of(client.replica()).filter(replica -> isOver(configuration, replica)),
-                        deadline)
-                .isPresent();
-        if (state().curCfg() < configuration.number()) {
-            throw silence(
-                    configuration,
-                    settled
-                            ? "the database was replaced under the change"
-                            : "ovs-vswitchd does not follow the database");
+        Optional<Replica> over = client.await(
+                withSwitchRow(),
+                () -> Optional.of(client.replica()).filter(replica -> isOver(configuration, replica)),
+                deadline);
+        if (over.isEmpty()) {
+            throw silence(configuration, "ovs-vswitchd does not follow the database");
+        }
+        long reached = SwitchState.of(over.get()).curCfg();
+        if (reached < configuration.number()) {
+            throw new SwitchSilentException(
+                    configuration.number(), reached, "the database was replaced under the change");
         }
     }
 

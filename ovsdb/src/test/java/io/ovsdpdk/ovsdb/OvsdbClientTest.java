@@ -488,7 +488,7 @@ class OvsdbClientTest {
         }
         assertThat(Thread.getAllStackTraces().keySet())
                 .extracting(Thread::getName)
-                .doesNotContain("ovsdb-reader", "ovsdb-writer");
+                .doesNotContain("ovsdb-reader");
     }
 
     @Test

@@ -26,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -477,15 +478,19 @@ class OvsdbProtocolTest {
 
             client.close();
 
-            assertThat(Thread.getAllStackTraces().keySet())
-                    .extracting(Thread::getName)
-                    .doesNotContain("ovsdb-reader", "ovsdb-writer", "ovsdb-watch");
+            assertThat(threadNames()).doesNotContain("ovsdb-reader");
+            Awaitility.await()
+                    .untilAsserted(() -> assertThat(threadNames()).doesNotContain("ovsdb-writer", "ovsdb-watch"));
             for (SocketChannel other : others) {
                 other.close();
             }
         } finally {
             Files.deleteIfExists(socket);
         }
+    }
+
+    private static List<String> threadNames() {
+        return Thread.getAllStackTraces().keySet().stream().map(Thread::getName).toList();
     }
 
     /** Connects until the listener's queue takes nobody any more. */
