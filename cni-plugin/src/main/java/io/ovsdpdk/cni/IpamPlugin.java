@@ -227,6 +227,12 @@ final class IpamPlugin {
             log.debug(executable + " " + command + " took " + (System.nanoTime() - start) / 1000 + " µs");
             return switch (outcome) {
                 case DelegateProcess.Outcome.Ended(int status, byte[] stdout)
+                when stdout.length > Json.MAX_BYTES ->
+                    new Answer.Unclear(new CniException(
+                            ErrorCode.DECODING,
+                            "the answer of the IPAM plugin " + type + " has more than " + Json.MAX_BYTES
+                                    + " bytes, which is the limit"));
+                case DelegateProcess.Outcome.Ended(int status, byte[] stdout)
                 when status == 0 -> new Answer.Succeeded(stdout);
                 case DelegateProcess.Outcome.Ended(int status, byte[] stdout) -> failure(command, status, stdout);
                 case DelegateProcess.Outcome.TimedOut() ->

@@ -18,6 +18,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -36,6 +37,7 @@ final class FakeAgent implements AutoCloseable {
     }
 
     private final ServerSocketChannel server;
+    private final Thread thread;
     private final List<Request> requests = new CopyOnWriteArrayList<>();
     private final List<SocketChannel> held = new CopyOnWriteArrayList<>();
     private final Queue<Turn> turns = new ConcurrentLinkedQueue<>();
@@ -44,7 +46,7 @@ final class FakeAgent implements AutoCloseable {
     FakeAgent(Path socket) throws IOException {
         server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         server.bind(UnixDomainSocketAddress.of(socket));
-        Thread.ofVirtual().name("fake agent").start(this::serve);
+        thread = Thread.ofVirtual().name("fake agent").start(this::serve);
     }
 
     /** What it was asked, in that order. */
@@ -80,8 +82,14 @@ final class FakeAgent implements AutoCloseable {
 
     static Turn say(String text) {
         return (request, connection) -> {
+            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
             try (connection) {
-                connection.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+                while (bytes.hasRemaining()) {
+                    connection.write(bytes);
+                }
+            } catch (IOException e) {
+                // The plugin had enough
+                return;
             }
         };
     }
@@ -163,11 +171,15 @@ final class FakeAgent implements AutoCloseable {
     public void close() {
         try {
             server.close();
+            // Only then nobody listens any more
+            thread.join(Duration.ofSeconds(5));
             for (SocketChannel connection : held) {
                 connection.close();
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 }

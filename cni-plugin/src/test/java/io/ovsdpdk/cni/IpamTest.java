@@ -3,6 +3,7 @@ package io.ovsdpdk.cni;
 import static io.ovsdpdk.cni.ContainerRuntime.json;
 import static io.ovsdpdk.cni.ContainerRuntime.network;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.ErrorCode;
@@ -126,14 +127,9 @@ class IpamTest {
     void checkAsksHostLocal(String version) throws IOException {
         ObjectNode result = runtime.call("ADD", hostLocal(version)).json();
         ObjectNode again = json(hostLocal(version)).set("prevResult", result);
-        agent.then(FakeAgent.reply(new Reply.Added(
-                ((Request.Add) agent.requests().getLast()) instanceof Request.Add add
-                        ? FakeAgent.attached(
-                                "net1",
-                                "/run/netns/p1",
-                                OptionalInt.of(9000),
-                                add.ipam().toString())
-                        : null)));
+        Request.Add add = (Request.Add) agent.requests().getLast();
+        agent.then(FakeAgent.reply(new Reply.Added(FakeAgent.attached(
+                "net1", "/run/netns/p1", OptionalInt.of(9000), add.ipam().toString()))));
         assertThat(runtime.call("CHECK", again.toString())).isEqualTo(new Answer(0, "", ""));
         Files.delete(folder.resolve("leases/fast/10.1.0.2"));
         Files.delete(folder.resolve("leases/fast/fd00::2"));
@@ -321,7 +317,8 @@ class IpamTest {
         runtime.call("ADD", network("1.1.0", RecordingIpam.MEMBER));
 
         long child = Long.parseLong(Files.readString(plugins.resolve("child")).strip());
-        assertThat(ProcessHandle.of(child).filter(ProcessHandle::isAlive)).isEmpty();
+        await().untilAsserted(() -> assertThat(ProcessHandle.of(child).filter(ProcessHandle::isAlive))
+                .isEmpty());
     }
 
     @Test
