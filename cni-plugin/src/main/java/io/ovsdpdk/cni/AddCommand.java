@@ -15,10 +15,13 @@ import java.util.Optional;
  * ADD: makes the attachment and says what it is.
  *
  * <p>With IPAM it is announced to the agent first: for one that is there already the agent has the stored result, and
- * the IPAM plugin, which would refuse or give a second address, is not run. Whatever fails, the rest is undone. That
- * costs a failing ADD time, and leaves nothing where a runtime repeats without the DEL that it owes. When we are killed
- * in the middle, nothing is undone here: a hook could run while the IPAM plugin still works, and SIGKILL would get past
- * it. The DEL that follows every failed ADD does it, and the agent forgets an announcement by itself.
+ * the IPAM plugin, which would refuse or give a second address, is not run. For one that is new, whatever fails, the rest
+ * is undone. Without IPAM there is nothing to undo but a port, which the agent rolls back itself, and which may be that
+ * of an equal ADD before: it stays.
+ *
+ * <p>When we are killed in the middle, nothing is undone here: a hook could run while the IPAM plugin still works, and
+ * SIGKILL would get past it. The DEL that follows every failed ADD does it, and the agent forgets an announcement by
+ * itself.
  */
 final class AddCommand {
     private final Invocation invocation;
@@ -43,7 +46,8 @@ final class AddCommand {
         }
         Attached attached = network.ipamType().isPresent()
                 ? addWithIpam(attachment, IpamPlugin.find(network.ipamType().get(), invocation, node.addTimeout(), log))
-                : add(attachment, Json.object());
+                : addWithoutIpam(attachment);
+        log.info("attached with " + attached.mac() + ", the workload listens at " + attached.socketPath());
         CniResult ours = CniResult.of(attached, dns());
         return previous.map(before -> before.followedBy(ours)).orElse(ours).write(invocation.version());
     }
@@ -64,7 +68,13 @@ final class AddCommand {
         }
         Attached attached = null;
         try {
-            attached = add(attachment, addresses);
+            attached = agent.add(attachment, addresses);
+        } catch (NoAnswerException e) {
+            if (e.received()) {
+                // It may have made the port, whose address is about to be released
+                undo(attachment);
+            }
+            throw e.error();
         } finally {
             if (attached == null) {
                 ipam.release();
@@ -73,14 +83,10 @@ final class AddCommand {
         return attached;
     }
 
-    private Attached add(AttachmentRequest attachment, ObjectNode addresses) throws CniException {
+    private Attached addWithoutIpam(AttachmentRequest attachment) throws CniException {
         try {
-            return agent.add(attachment, addresses);
+            return agent.add(attachment, Json.object());
         } catch (NoAnswerException e) {
-            if (e.received()) {
-                // It may have made the port, whose address is about to be released
-                undo(attachment);
-            }
             throw e.error();
         }
     }

@@ -47,8 +47,8 @@ final class AgentConnection {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.configureBlocking(false);
             if (!channel.connect(UnixDomainSocketAddress.of(socket))) {
-                // A unix socket connects at once or, when the listener's queue is full, not at all
-                return new Outcome.Absent("too many connections wait for it");
+                // A unix socket connects at once or not at all, not even when the listener's queue is full
+                return new Outcome.Absent("it does not take the connection");
             }
             return new AgentConnection(request).converse(channel, end);
         } catch (IOException e) {

@@ -30,6 +30,7 @@ final class DelCommand {
         Failures failures = new Failures();
         try {
             agent.delete(id);
+            log.info("detached");
         } catch (NoAnswerException e) {
             failures.add(e.error());
         } catch (CniException e) {

@@ -2,19 +2,28 @@ package io.ovsdpdk.cni;
 
 import static io.ovsdpdk.cni.ContainerRuntime.network;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.cni.ContainerRuntime.Answer;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -119,13 +128,40 @@ class AgentClientTest {
     }
 
     @Test
-    void answerThatStaysLostTakesBackWhatMayHaveBeenMade() {
-        agent.then(HANG_UP);
+    void answerThatStaysLostTakesBackPortAndAddress() throws IOException {
+        RecordingIpam ipam = new RecordingIpam(folder);
+        agent.then(agent.properly(), HANG_UP);
 
-        Answer answer = runtime.call("ADD", network("1.0.0", ""));
+        Answer answer = runtime.with("CNI_PATH", folder.toString()).call("ADD", network("1.1.0", RecordingIpam.MEMBER));
 
         assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
-        assertThat(agent.operations()).containsExactly("Add", "Delete");
+        assertThat(agent.operations()).containsExactly("Announce", "Add", "Delete");
+        assertThat(ipam.commands()).containsExactly("ADD", "DEL");
+    }
+
+    @Test
+    void fullQueueIsAnAbsence() throws IOException {
+        Path crowded = folder.resolve("crowded.sock");
+        List<SocketChannel> waiting = new ArrayList<>();
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(crowded), 1);
+            assertThatThrownBy(() -> {
+                        while (true) {
+                            SocketChannel next = SocketChannel.open(StandardProtocolFamily.UNIX);
+                            next.configureBlocking(false);
+                            waiting.add(next);
+                            next.connect(UnixDomainSocketAddress.of(crowded));
+                        }
+                    })
+                    .isInstanceOf(IOException.class);
+
+            assertThat(AgentConnection.exchange(crowded, new byte[] {'{', '}', '\n'}, Duration.ofSeconds(1)))
+                    .isEqualTo(new AgentConnection.Outcome.Absent("Resource temporarily unavailable"));
+        } finally {
+            for (SocketChannel channel : waiting) {
+                channel.close();
+            }
+        }
     }
 
     @Test
@@ -150,7 +186,7 @@ class AgentClientTest {
             try (connection) {
                 while (true) {
                     connection.write(ByteBuffer.wrap(new byte[] {' '}));
-                    cut.await(20, java.util.concurrent.TimeUnit.MILLISECONDS);
+                    cut.await(20, TimeUnit.MILLISECONDS);
                 }
             } catch (IOException | InterruptedException e) {
                 cut.countDown();
@@ -177,13 +213,13 @@ class AgentClientTest {
                 "{\"reply\":\"done\"}\n",
                 "{\"reply\":\"announced\"}\n"
             })
-    void answerThatIsNoneIsCode6AndTakenBack(String line) {
+    void answerThatIsNoneIsCode6(String line) {
         agent.then(FakeAgent.say(line));
 
         Answer answer = runtime.call("ADD", network("1.0.0", ""));
 
         assertThat(answer.code()).isEqualTo(ErrorCode.DECODING.code());
-        assertThat(agent.operations()).containsExactly("Add", "Delete");
+        assertThat(agent.operations()).containsExactly("Add");
     }
 
     @Test
@@ -248,8 +284,8 @@ class AgentClientTest {
         RecordingIpam ipam = new RecordingIpam(folder);
         agent.then(
                 HANG_UP,
-                FakeAgent.reply(new Reply.Announced(Optional.of(
-                        FakeAgent.attached("net1", "/run/netns/p1", java.util.OptionalInt.empty(), "{}")))));
+                FakeAgent.reply(new Reply.Announced(
+                        Optional.of(FakeAgent.attached("net1", "/run/netns/p1", OptionalInt.empty(), "{}")))));
 
         Answer answer = runtime.with("CNI_PATH", folder.toString()).call("ADD", network("1.1.0", RecordingIpam.MEMBER));
 

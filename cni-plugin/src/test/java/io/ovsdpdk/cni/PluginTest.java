@@ -270,7 +270,11 @@ class PluginTest {
             }
         };
 
-        assertThat(run(closed, new ByteArrayOutputStream())).isEqualTo(1);
+        ByteArrayOutputStream stdout = new ByteArrayOutputStream();
+
+        assertThat(run("DEL", closed, stdout)).isEqualTo(1);
+        assertThat(json(stdout.toString(StandardCharsets.UTF_8)).path("code").asInt())
+                .isEqualTo(ErrorCode.IO.code());
     }
 
     @Test
@@ -282,13 +286,13 @@ class PluginTest {
             }
         };
 
-        assertThat(run(new ByteArrayInputStream(new byte[0]), full)).isEqualTo(1);
+        assertThat(run("VERSION", new ByteArrayInputStream(new byte[0]), full)).isEqualTo(1);
     }
 
-    private int run(InputStream stdin, OutputStream stdout) {
+    private int run(String command, InputStream stdin, OutputStream stdout) {
         return new Plugin(folder.resolve("none.conf"), ContainerRuntime.IMPATIENT)
                 .run(
-                        Map.of("CNI_COMMAND", stdout instanceof ByteArrayOutputStream ? "DEL" : "VERSION"),
+                        Map.of("CNI_COMMAND", command, "CNI_CONTAINERID", "c1", "CNI_IFNAME", "net1"),
                         stdin,
                         stdout,
                         new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8));
@@ -296,7 +300,6 @@ class PluginTest {
 
     @Test
     void bugIsCode999WithItsClassAndWithoutATrace() {
-        runtime.with("OVS_DPDK_CONF", folder.toString());
         InputStream broken = new InputStream() {
             @Override
             public int read() {
