@@ -19,7 +19,7 @@ JAVA := $(JDK)/bin/java
 # Maven itself must run on the JDK 25 too; the flags silence what its own libraries do to that JDK.
 export JAVA_HOME := $(JDK)
 export MAVEN_OPTS := --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow $(MAVEN_OPTS)
-MVN := mvn --batch-mode --no-transfer-progress $(MVN_FLAGS)
+MVN := mvn --batch-mode -Dstyle.color=never --no-transfer-progress $(MVN_FLAGS)
 
 .PHONY: help
 help: ## lists the targets

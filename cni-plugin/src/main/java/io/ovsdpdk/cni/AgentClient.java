@@ -65,7 +65,7 @@ final class AgentClient {
 
     /** Removes an attachment; waits but shortly for an agent that is away. */
     void delete(AttachmentId id) throws CniException, NoAnswerException {
-        done(ask(new Request.Delete(id), shorter(wait, patience.deletion()), work()));
+        done(ask(new Request.Delete(id), shorter(wait, patience.deletion()), patience.removal()));
     }
 
     /** Takes back what a failed ADD may have left; an agent that is away has nothing of it, or gets the runtime's DEL. */

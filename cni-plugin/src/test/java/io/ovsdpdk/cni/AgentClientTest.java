@@ -173,8 +173,8 @@ class AgentClientTest {
         Answer answer = runtime.call("DEL", network("1.0.0", ""));
 
         assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
-        assertThat(answer.message()).contains("did not answer within 1200 ms");
-        assertThat(Duration.between(start, Instant.now())).isBetween(Duration.ofMillis(1200), Duration.ofSeconds(8));
+        assertThat(answer.message()).contains("did not answer within 500 ms");
+        assertThat(Duration.between(start, Instant.now())).isBetween(Duration.ofMillis(500), Duration.ofSeconds(8));
         assertThat(agent.operations()).containsExactly("Delete");
     }
 

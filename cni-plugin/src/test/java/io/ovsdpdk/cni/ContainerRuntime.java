@@ -21,7 +21,11 @@ final class ContainerRuntime {
 
     /** Long enough for a loaded machine to answer, short enough to wait for what never comes. */
     static final Patience IMPATIENT = new Patience(
-            Duration.ofMillis(200), Duration.ofMillis(300), Duration.ofMillis(500), Duration.ofMillis(200));
+            Duration.ofMillis(200),
+            Duration.ofMillis(500),
+            Duration.ofMillis(300),
+            Duration.ofMillis(500),
+            Duration.ofMillis(200));
 
     /** What the plugin left behind. */
     record Answer(int status, String stdout, String stderr) {

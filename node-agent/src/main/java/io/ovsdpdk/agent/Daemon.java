@@ -46,8 +46,8 @@ record Daemon(
     /** The way of a request takes a tenth of a second the first time; a switch that is away is not waited for longer. */
     private static final Duration WARM_UP_TIMEOUT = Duration.ofSeconds(2);
 
-    /** Some 100,000 entries; more, and the removal goes on in the background. */
-    private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(10);
+    /** Some 100,000 entries; more, and the removal goes on in the background. The plugin counts on it. */
+    private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(3);
 
     private static final int STOPPED = 0;
     private static final int CUT_OFF = 1;
