@@ -1,8 +1,13 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentRequest;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
@@ -15,6 +20,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
@@ -42,6 +49,7 @@ public final class Node implements AutoCloseable {
 
     private final OvsDpdk ovs;
     private final Path folder;
+    private final AtomicInteger containers = new AtomicInteger();
     private Optional<ChildProcess> agent = Optional.empty();
 
     private Node(OvsDpdk ovs, Path folder) {
@@ -66,10 +74,7 @@ public final class Node implements AutoCloseable {
         Node node = new Node(ovs, Files.createTempDirectory(Path.of("/tmp"), "node-"));
         try {
             Files.createDirectories(node.sharedRoot());
-            Files.write(
-                    node.configuration(),
-                    Json.write(
-                            Json.object().put("agentSocket", node.agentSocket().toString())));
+            node.configure(Json.object());
             node.startAgent();
             return node;
         } catch (IOException e) {
@@ -104,6 +109,13 @@ public final class Node implements AutoCloseable {
     /** The plugin's node configuration. */
     public Path configuration() {
         return folder.resolve("ovs-dpdk.conf");
+    }
+
+    /** Writes the plugin's node configuration: where this node's agent listens, and what else is given. */
+    public void configure(ObjectNode settings) throws IOException {
+        Files.write(
+                configuration(),
+                Json.write(settings.deepCopy().put("agentSocket", agentSocket().toString())));
     }
 
     /** For whatever else a test needs on this node. */
@@ -163,6 +175,11 @@ public final class Node implements AutoCloseable {
         return Files.readString(folder.resolve("agent.log"));
     }
 
+    /** A container ID as containerd's are, which no other container of this node has, nor its first 12 characters. */
+    public String newContainer() {
+        return "%012x".formatted(containers.incrementAndGet()) + "c0de".repeat(13);
+    }
+
     /** A network configuration with all that is required, for a bridge {@code br0}. */
     public ObjectNode network(String cniVersion, String name) {
         return Json.object()
@@ -189,6 +206,16 @@ public final class Node implements AutoCloseable {
         return new PluginCall(Jars.plugin(), environment, Json.write(network));
     }
 
+    /** What the plugin would ask of the agent for such a call, to be used with {@link #ask}. */
+    public AttachmentRequest request(String containerId, String ifname, ObjectNode network) {
+        return new AttachmentRequest(
+                new AttachmentId(containerId, ifname),
+                "/run/netns/" + containerId,
+                PodIdentity.NONE,
+                Optional.empty(),
+                network);
+    }
+
     /** Where the workload of a container listens: as users of Userspace CNI know it. */
     public Path workloadSocket(String containerId, String ifname) {
         return sharedRoot()
@@ -202,8 +229,7 @@ public final class Node implements AutoCloseable {
         try {
             return Wire.decodeReply(answer);
         } catch (CniException e) {
-            throw new IOException(
-                    "the agent answered " + new String(answer, java.nio.charset.StandardCharsets.UTF_8), e);
+            throw new IOException("the agent answered " + new String(answer, StandardCharsets.UTF_8), e);
         }
     }
 
@@ -225,6 +251,64 @@ public final class Node implements AutoCloseable {
                 .filter(line -> !line.isBlank())
                 .sorted()
                 .toList();
+    }
+
+    /** The one row of a table of the switch's database, Interface or Port, that belongs to an attachment. */
+    public ObjectNode row(String table, String containerId, String ifname) throws IOException {
+        List<ObjectNode> rows =
+                rows(table, "external_ids:container-id=" + containerId, "external_ids:ifname=" + ifname);
+        if (rows.size() != 1) {
+            throw new IOException("not one row of " + containerId + " " + ifname + " in " + table + ": " + rows);
+        }
+        return rows.getFirst();
+    }
+
+    /**
+     * Rows of the switch's database as they stand: a map as an object, a set as an array, a UUID as text.
+     *
+     * @param conditions as {@code ovs-vsctl find} takes them
+     */
+    public List<ObjectNode> rows(String table, String... conditions) throws IOException {
+        List<String> command = new ArrayList<>(List.of("--no-wait", "--format=json", "find", table));
+        command.addAll(List.of(conditions));
+        ObjectNode found;
+        try {
+            found = Json.readObject(
+                    "answer of ovs-vsctl",
+                    ovs.vsctl(command.toArray(String[]::new)).getBytes(StandardCharsets.UTF_8));
+        } catch (CniException e) {
+            throw new IOException(e);
+        }
+        List<ObjectNode> rows = new ArrayList<>();
+        for (JsonNode data : found.path("data")) {
+            ObjectNode row = Json.object();
+            for (int i = 0; i < data.size(); i++) {
+                row.set(found.path("headings").path(i).asText(), value(data.get(i)));
+            }
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    /** RFC 7047, section 5.1. */
+    private static JsonNode value(JsonNode notation) {
+        if (!notation.isArray()) {
+            return notation;
+        }
+        JsonNode content = notation.get(1);
+        return switch (notation.get(0).asText()) {
+            case "map" -> {
+                ObjectNode map = Json.object();
+                content.forEach(pair -> map.set(pair.get(0).asText(), pair.get(1)));
+                yield map;
+            }
+            case "set" -> {
+                ArrayNode set = Json.array();
+                content.forEach(element -> set.add(value(element)));
+                yield set;
+            }
+            default -> content;
+        };
     }
 
     /** The mount points of this node's agent. */
