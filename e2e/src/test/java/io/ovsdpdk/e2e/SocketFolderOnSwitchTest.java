@@ -21,6 +21,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
@@ -261,6 +262,18 @@ class SocketFolderOnSwitchTest {
 
         node.call("DEL", container, "net1", network).run();
 
+        assertThat(node.remains()).isEmpty();
+    }
+
+    /** Whichever of the two is the last one; a few times, since they must meet. */
+    @RepeatedTest(12)
+    void interfacesOfAContainerThatGoAtOnceLeaveNothing() throws IOException {
+        attach(container, "net1");
+        attach(container, "net2");
+
+        Reply reply = node.ask(new Request.Collect("fast", Set.of()));
+
+        assertThat(reply).isEqualTo(new Reply.Done());
         assertThat(node.remains()).isEmpty();
     }
 

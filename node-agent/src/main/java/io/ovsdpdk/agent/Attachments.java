@@ -387,8 +387,8 @@ final class Attachments implements AutoCloseable {
                     folders.rollback(prepared.get());
                 }
                 removeFolder(leaving);
+                forget(leaving);
             }
-            forget(leaving);
         } catch (OvsdbException | IOException e) {
             LOG.warn("the roll-back goes on in the background: {} reason={}", leaving, e.getMessage());
             removeInBackground(failed.id());
@@ -401,8 +401,8 @@ final class Attachments implements AutoCloseable {
         ports.delete(leaving, deadline);
         try (var _ = holdFolder(leaving)) {
             removeFolder(leaving);
+            forget(leaving);
         }
-        forget(leaving);
     }
 
     private void removeOrComplain(Attachment leftover, Deadline deadline) throws CniException, InterruptedException {
@@ -418,7 +418,10 @@ final class Attachments implements AutoCloseable {
         }
     }
 
-    /** The caller holds the folder's lock. */
+    /**
+     * The caller holds the folder's lock until the attachment is forgotten: of two that go at once each would take the
+     * other one for a user of the folder, and neither would remove it.
+     */
     private void removeFolder(Attachment leaving) throws IOException {
         if (isLastInFolder(leaving)) {
             folders.remove(leaving.folder());
