@@ -129,14 +129,7 @@ public final class Node implements AutoCloseable {
      * @param more options besides those that name this node's folders
      */
     public void startAgent(String... more) throws IOException {
-        List<String> command = new ArrayList<>(Jars.agent());
-        command.addAll(List.of(
-                "--ovsdb=unix:" + ovs.socket(),
-                "--run-dir=" + runDir(),
-                "--state-dir=" + stateDir(),
-                "--shared-dir-root=" + sharedRoot()));
-        command.addAll(List.of(more));
-        ChildProcess started = ChildProcess.start(command, Map.of(), folder.resolve("agent.log"));
+        ChildProcess started = launchAgent(more);
         agent = Optional.of(started);
         long end = System.nanoTime() + START.toNanos();
         while (!answers()) {
@@ -145,6 +138,18 @@ public final class Node implements AutoCloseable {
             }
             LockSupport.parkNanos(5_000_000);
         }
+    }
+
+    /** Starts one more agent on this node's folders, which is not waited for and which the caller must end. */
+    public ChildProcess launchAgent(String... more) throws IOException {
+        List<String> command = new ArrayList<>(Jars.agent());
+        command.addAll(List.of(
+                "--ovsdb=unix:" + ovs.socket(),
+                "--run-dir=" + runDir(),
+                "--state-dir=" + stateDir(),
+                "--shared-dir-root=" + sharedRoot()));
+        command.addAll(List.of(more));
+        return ChildProcess.start(command, Map.of(), folder.resolve("agent.log"));
     }
 
     private boolean answers() {
@@ -216,6 +221,21 @@ public final class Node implements AutoCloseable {
                 network);
     }
 
+    /** The ADD of a container's interface to a network as the plugin asks the agent for it, with 10 s to be done. */
+    public Request.Add add(String containerId, String ifname) {
+        return add(containerId, ifname, network("1.1.0", "dpdk-net"), Duration.ofSeconds(10));
+    }
+
+    /** Likewise, with another configuration and time-out. */
+    public Request.Add add(String containerId, String ifname, ObjectNode network, Duration timeout) {
+        return new Request.Add(request(containerId, ifname, network), Json.object(), timeout);
+    }
+
+    /** The DEL of a container's interface as the plugin asks the agent for it. */
+    public Request.Delete delete(String containerId, String ifname) {
+        return new Request.Delete(new AttachmentId(containerId, ifname));
+    }
+
     /** Where the workload of a container listens: as users of Userspace CNI know it. */
     public Path workloadSocket(String containerId, String ifname) {
         return sharedRoot()
@@ -249,6 +269,15 @@ public final class Node implements AutoCloseable {
         return ovs.vsctl("--no-wait", "--bare", "--columns=name", "find", "Interface", "type!=internal")
                 .lines()
                 .filter(line -> !line.isBlank())
+                .sorted()
+                .toList();
+    }
+
+    /** The container IDs of the ports that the switch has and works with, one for each port, in order. */
+    public List<String> attachedContainers() throws IOException {
+        return rows("Interface", "type=dpdkvhostuserclient").stream()
+                .filter(row -> row.path("ofport").asInt() > 0 && row.path("error").isEmpty())
+                .map(row -> row.at("/external_ids/container-id").asText())
                 .sorted()
                 .toList();
     }
