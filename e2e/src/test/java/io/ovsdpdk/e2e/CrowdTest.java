@@ -100,6 +100,17 @@ class CrowdTest {
         Crowd.of(2, i -> () -> node.ask(node.delete("c1", "net" + 15 * i))).forEach(Replies::done);
     }
 
+    @Test
+    void folderGoesWithTheLastInterfaceAlsoWhenAllLeaveAtOnce() throws Exception {
+        for (int round = 0; round < 10; round++) {
+            Crowd.of(4, i -> () -> node.ask(node.add("c1", "net" + i))).forEach(Replies::added);
+
+            Crowd.of(4, i -> () -> node.ask(node.delete("c1", "net" + i))).forEach(Replies::done);
+
+            assertThat(node.remains()).isEmpty();
+        }
+    }
+
     /** While some interfaces of a container go others come: the folder goes with the last one, never under another. */
     @Test
     void folderOutlivesInterfacesThatGoWhileOthersCome() throws Exception {
