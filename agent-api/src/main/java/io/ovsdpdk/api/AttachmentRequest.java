@@ -15,9 +15,14 @@ public record AttachmentRequest(
 
     /** @throws IllegalArgumentException with a message for people, when the sandbox can't be a path */
     public AttachmentRequest {
-        if (sandbox.isEmpty() || sandbox.length() > 4096 || sandbox.chars().anyMatch(Character::isISOControl)) {
+        if (sandbox.isEmpty() || sandbox.length() > 4096 || sandbox.codePoints().anyMatch(c -> !isVisible(c))) {
             throw new IllegalArgumentException(
                     "CNI_NETNS " + Quoted.of(sandbox) + " must be the path of a network namespace");
         }
+    }
+
+    /** Half a surrogate pair, which JSON can hold, is no letter of a path, nor of a text in OVSDB. */
+    private static boolean isVisible(int codePoint) {
+        return !Character.isISOControl(codePoint) && Character.getType(codePoint) != Character.SURROGATE;
     }
 }

@@ -67,7 +67,7 @@ class IdentityTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "/run/\u0000", "/run/\n"})
+    @ValueSource(strings = {"", "/run/\u0000", "/run/\n", "/run/\ud800"})
     void sandboxMustBeAPath(String sandbox) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new AttachmentRequest(
