@@ -11,6 +11,9 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -40,6 +43,7 @@ public final class Json {
             throw new CniException(
                     ErrorCode.DECODING, "the " + what + " has more than " + MAX_BYTES + " bytes, which is the limit");
         }
+        refuseInvalidUtf8(what, document);
         JsonNode node;
         try {
             node = MAPPER.readTree(document);
@@ -59,6 +63,16 @@ public final class Json {
                         : "the " + what + " is a JSON "
                                 + node.getNodeType().name().toLowerCase(java.util.Locale.ROOT)
                                 + ": a JSON object was expected");
+    }
+
+    /** Jackson accepts overlong forms, in which a letter can hide from whoever looked at the bytes before. */
+    private static void refuseInvalidUtf8(String what, byte[] document) throws CniException {
+        try {
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(document));
+        } catch (CharacterCodingException e) {
+            throw new CniException(
+                    ErrorCode.DECODING, "the " + what + " is not valid JSON: it is not valid UTF-8", "", e);
+        }
     }
 
     public static byte[] write(JsonNode node) {
