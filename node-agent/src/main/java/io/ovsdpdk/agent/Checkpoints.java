@@ -10,9 +10,9 @@ import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.api.Wire;
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -38,6 +38,7 @@ final class Checkpoints {
     private static final int VERSION = 1;
 
     private static final String SUFFIX = ".json";
+    private static final String NEW = ".new";
     private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
@@ -48,16 +49,29 @@ final class Checkpoints {
         this.folder = folder;
     }
 
+    /**
+     * Writes it, in place of what was written of the same attachment before; on failure that stays.
+     *
+     * @throws IOException also when it would be too long to be read again
+     */
     void write(Attachment attachment) throws IOException {
+        byte[] json = Json.write(toJson(attachment));
+        if (json.length > Json.MAX_BYTES) {
+            throw new IOException("it would have " + json.length + " bytes, the limit is " + Json.MAX_BYTES);
+        }
         Path file = file(attachment);
-        Path fresh = file.resolveSibling(file.getFileName() + ".new");
+        Path fresh = file.resolveSibling(file.getFileName() + NEW);
         Files.deleteIfExists(fresh);
         try {
             Files.createFile(fresh, PRIVATE);
-            Files.write(fresh, Json.write(toJson(attachment)), StandardOpenOption.WRITE);
+            Files.write(fresh, json, StandardOpenOption.WRITE);
             Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
-            Files.deleteIfExists(fresh);
+            try {
+                Files.deleteIfExists(fresh);
+            } catch (IOException leftover) {
+                e.addSuppressed(leftover);
+            }
             throw e;
         }
     }
@@ -68,7 +82,9 @@ final class Checkpoints {
 
     /**
      * All that were written and not deleted. One that can't be read is put aside under the ending {@code .broken} and
-     * logged.
+     * logged; it must not keep the agent from serving the others.
+     *
+     * @throws IOException when the folder can't be read
      */
     List<Attachment> readAll() throws IOException {
         List<Attachment> attachments = new ArrayList<>();
@@ -77,17 +93,40 @@ final class Checkpoints {
                 if (file.toString().endsWith(SUFFIX)) {
                     try {
                         attachments.add(read(file));
-                    } catch (CniException | IllegalArgumentException e) {
-                        Path aside = file.resolveSibling(file.getFileName() + ".broken");
-                        Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
-                        LOG.error("put aside a broken checkpoint: file={} reason={}", aside, e.getMessage());
+                    } catch (CniException | IllegalArgumentException | IOException e) {
+                        putAside(file, e.getMessage());
                     }
-                } else if (file.toString().endsWith(SUFFIX + ".new")) {
-                    Files.delete(file);
+                } else if (file.toString().endsWith(SUFFIX + NEW)) {
+                    deleteHalfWritten(file);
                 }
             }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
         }
         return attachments;
+    }
+
+    private static void deleteHalfWritten(Path file) {
+        try {
+            Files.delete(file);
+        } catch (IOException e) {
+            LOG.warn("can't delete what an agent left half written: file={} reason={}", file, e.toString());
+        }
+    }
+
+    /** Sees to it that an attachment is not read again; an administrator finds it under the ending {@code .broken}. */
+    void putAside(Attachment attachment, String reason) {
+        putAside(file(attachment), reason);
+    }
+
+    private static void putAside(Path file, String reason) {
+        Path aside = file.resolveSibling(file.getFileName() + ".broken");
+        try {
+            Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+            LOG.error("put aside a checkpoint: file={} reason={}", aside, reason);
+        } catch (IOException e) {
+            LOG.error("can't put aside a checkpoint: file={} reason={}, and {}", file, reason, e.toString());
+        }
     }
 
     private Path file(Attachment attachment) {
@@ -118,14 +157,8 @@ final class Checkpoints {
     }
 
     private static Attachment read(Path file) throws IOException, CniException {
-        byte[] bytes;
-        try {
-            bytes = Files.readAllBytes(file);
-        } catch (NoSuchFileException e) {
-            throw new IllegalArgumentException("it vanished while it was read", e);
-        }
-        ObjectNode node = Json.readObject("checkpoint", bytes);
-        if (node.path("version").asInt() != VERSION) {
+        ObjectNode node = Json.readObject("checkpoint", Files.readAllBytes(file));
+        if (!node.path("version").isInt() || node.get("version").intValue() != VERSION) {
             throw new IllegalArgumentException("version " + node.path("version") + " is not " + VERSION);
         }
         if (!(node.path("attached") instanceof ObjectNode attached)) {

@@ -1,0 +1,227 @@
+package io.ovsdpdk.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIOException;
+
+import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.api.PodIdentity;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CheckpointsTest {
+    private static final AttachmentId ID = new AttachmentId("0123456789abcdef", "net1");
+
+    @TempDir
+    private Path folder;
+
+    private Checkpoints checkpoints;
+
+    @BeforeEach
+    void open() {
+        checkpoints = new Checkpoints(folder);
+    }
+
+    static Attachment attachment(AttachmentId id) {
+        return new Attachment(
+                id,
+                new PodIdentity("default", "pod", ""),
+                "blue",
+                "br0",
+                new SocketFolder(
+                        new FolderLocation(Path.of("/srv"), Path.of(""), "0123456789ab"),
+                        Path.of("/srv/0123456789ab"),
+                        Path.of("/run/p/0123456789abcdef")),
+                Path.of("/run/p/0123456789abcdef/net1.sock"),
+                new Attached(
+                        id.ifname(),
+                        "/run/netns/x",
+                        new MacAddress("02:00:00:00:00:01"),
+                        OptionalInt.of(1400),
+                        "/srv/0123456789ab/net1.sock",
+                        Json.object().put("ips", "some")),
+                "digest",
+                Attachment.State.MADE);
+    }
+
+    private Path file(AttachmentId id) {
+        return folder.resolve(PortName.of(id) + ".json");
+    }
+
+    private List<String> files() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    @Test
+    void whatIsWrittenIsReadAgain() throws Exception {
+        Attachment other = attachment(new AttachmentId("other", "eth0")).as(Attachment.State.REMOVING);
+        checkpoints.write(attachment(ID));
+        checkpoints.write(other);
+
+        assertThat(checkpoints.readAll()).containsExactlyInAnyOrder(attachment(ID), other);
+    }
+
+    @Test
+    void lastStateCounts() throws Exception {
+        checkpoints.write(attachment(ID).as(Attachment.State.MAKING));
+        checkpoints.write(attachment(ID));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
+        assertThat(files()).hasSize(1);
+    }
+
+    @Test
+    void onlyTheAgentReadsThem() throws Exception {
+        checkpoints.write(attachment(ID));
+
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file(ID))))
+                .isEqualTo("rw-------");
+    }
+
+    @Test
+    void deletedOneIsGoneAndDeletingAgainDoesNoHarm() throws Exception {
+        checkpoints.write(attachment(ID));
+
+        checkpoints.delete(attachment(ID));
+        checkpoints.delete(attachment(ID));
+
+        assertThat(files()).isEmpty();
+    }
+
+    /** A folder in its way stands for a disk that is full: see AttachmentsTest for the real thing. */
+    @Test
+    void oneThatCanNotBeReplacedStaysAsItWas() throws Exception {
+        checkpoints.write(attachment(ID).as(Attachment.State.MAKING));
+        Files.createDirectories(folder.resolve(PortName.of(ID) + ".json.new/in/the/way"));
+
+        assertThatIOException().isThrownBy(() -> checkpoints.write(attachment(ID)));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.MAKING));
+    }
+
+    @Test
+    void oneThatWouldBeTooLongToBeReadIsRefused() throws Exception {
+        Attachment small = attachment(ID);
+        Attached attached = small.attached();
+        Attachment large = new Attachment(
+                ID,
+                small.pod(),
+                small.network(),
+                small.bridge(),
+                small.folder(),
+                small.switchSocket(),
+                new Attached(
+                        attached.ifname(),
+                        attached.sandbox(),
+                        attached.mac(),
+                        attached.mtu(),
+                        attached.socketPath(),
+                        Json.object().put("ips", "x".repeat(Json.MAX_BYTES - 200))),
+                small.digest(),
+                small.state());
+        checkpoints.write(small);
+
+        assertThatIOException()
+                .isThrownBy(() -> checkpoints.write(large))
+                .withMessageContaining("the limit is 1048576");
+
+        assertThat(checkpoints.readAll()).containsExactly(small);
+    }
+
+    @Test
+    void halfWrittenOnesAreDeleted() throws Exception {
+        checkpoints.write(attachment(ID));
+        Files.writeString(folder.resolve(PortName.of(ID) + ".json.new"), "{\"half");
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
+
+        assertThat(files()).containsExactly(PortName.of(ID) + ".json");
+    }
+
+    @Test
+    void strangersFilesAreLeftAlone() throws Exception {
+        Files.writeString(folder.resolve("notes.txt"), "mine");
+
+        assertThat(checkpoints.readAll()).isEmpty();
+
+        assertThat(files()).containsExactly("notes.txt");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "{\"half",
+                "[]",
+                "{}",
+                "{\"version\":1}",
+                "{\"version\":2,REST",
+                "{\"version\":\"1\",REST",
+                "{\"version\":1,\"attached\":{},REST",
+                "{\"state\":\"DREAMT\",REST",
+                "{\"ifname\":\"a/b\",REST",
+                "{\"ifname\":7,REST"
+            })
+    void brokenOneIsPutAsideAndTheOthersAreRead(String content) throws Exception {
+        AttachmentId broken = new AttachmentId("broken", "net1");
+        checkpoints.write(attachment(ID));
+        checkpoints.write(attachment(broken));
+        Files.writeString(file(broken), content.endsWith("REST") ? replaceFirstKeys(content, file(broken)) : content);
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
+
+        assertThat(files()).containsExactlyInAnyOrder(PortName.of(ID) + ".json", PortName.of(broken) + ".json.broken");
+    }
+
+    /** The checkpoint with other values for the keys in {@code content}, which ends where the rest goes on. */
+    private static String replaceFirstKeys(String content, Path checkpoint) throws Exception {
+        var whole = Json.readObject("checkpoint", Files.readAllBytes(checkpoint));
+        var changes = Json.readObject(
+                "changes", content.replace(",REST", "}").getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        whole.setAll(changes);
+        return whole.toString();
+    }
+
+    @Test
+    void oneUnderAWrongNameIsPutAside() throws Exception {
+        checkpoints.write(attachment(ID));
+        Files.move(file(ID), folder.resolve("vhu00000000000.json"));
+
+        assertThat(checkpoints.readAll()).isEmpty();
+
+        assertThat(files()).containsExactly("vhu00000000000.json.broken");
+    }
+
+    @Test
+    void folderUnderACheckpointsNameIsPutAside() throws Exception {
+        checkpoints.write(attachment(ID));
+        Files.createDirectories(folder.resolve("vhu00000000000.json/deep"));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
+
+        assertThat(files()).contains("vhu00000000000.json.broken");
+    }
+
+    @Test
+    void missingFolderIsAnError() {
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> new Checkpoints(folder.resolve("none")).readAll());
+    }
+}
