@@ -91,7 +91,7 @@ record Daemon(
         try (OvsdbClient client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT)) {
             Ports ports = new Ports(client);
             warmUp(client);
-            try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints)) {
+            try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints, System::nanoTime)) {
                 attachments.resume();
                 Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
                 try (AgentServer server =

@@ -22,6 +22,7 @@ import io.ovsdpdk.ovsdb.PortVanishedException;
 import io.ovsdpdk.ovsdb.SwitchSilentException;
 import io.ovsdpdk.ovsdb.SwitchState;
 import io.ovsdpdk.ovsdb.VhostUserPort;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -76,13 +77,15 @@ final class Ports {
         refuseWithoutDpdk(ErrorCode.DPDK_OFF);
         refuseBridge(wanted.bridge());
         for (Attachment other : others) {
-            if (!other.id().equals(wanted.id())
-                    && other.sharesFolderWith(wanted)
-                    && !other.id().containerId().equals(wanted.id().containerId())) {
+            if (!other.id().containerId().equals(wanted.id().containerId()) && isEntangled(other, wanted)) {
                 throw taken(
-                        wanted.folder().location().toString(),
+                        "path " + Quoted.of(wanted.folder().location().toString()),
                         "container " + other.id().containerId());
             }
+        }
+        Optional<Port> namesake = localSwitch.port(wanted.portName());
+        if (namesake.isPresent() && !PortIdentity.isOurs(namesake.get().externalIds())) {
+            throw taken("port name " + Quoted.of(wanted.portName()), "a port that another made");
         }
         int ports = 0;
         for (Interface present : localSwitch.interfaces()) {
@@ -97,7 +100,7 @@ final class Ports {
                             .hostPath()
                             .resolve(wanted.socketName())
                             .toString())) {
-                throw taken(path, "port " + Quoted.of(present.name()) + " of the switch");
+                throw taken("path " + Quoted.of(path), "port " + Quoted.of(present.name()) + " of the switch");
             }
         }
         long unseen = others.stream()
@@ -107,6 +110,16 @@ final class Ports {
         if (ports + unseen >= LIMIT) {
             throw full(ErrorCode.PORT_LIMIT);
         }
+    }
+
+    /**
+     * Whether the folder of one is that of the other, or lies in it: a container could do what it likes with the other's,
+     * and one's end would be the other's.
+     */
+    private static boolean isEntangled(Attachment one, Attachment other) {
+        Path folder = one.folder().hostPath();
+        return folder.startsWith(other.folder().hostPath())
+                || other.folder().hostPath().startsWith(folder);
     }
 
     private void refuseWithoutDpdk(ErrorCode code) throws CniException {
@@ -149,10 +162,10 @@ final class Ports {
                         + " datapath_type=netdev");
     }
 
-    private static CniException taken(String path, String by) {
+    private static CniException taken(String what, String by) {
         return new CniException(
                 ErrorCode.CONFIGURATION,
-                "the path " + Quoted.of(path) + " is taken by " + by,
+                "the " + what + " is taken by " + by,
                 "choose another sharedDir or interface name");
     }
 
@@ -182,7 +195,7 @@ final class Ports {
                 localSwitch.awaitApplied(takeUpOrAdd(attachment, port, deadline), deadline);
                 return;
             } catch (OvsdbUnavailableException | OvsdbOutcomeUnknownException | PortVanishedException e) {
-                if (deadline.expired()) {
+                if (deadline.expired() || Thread.currentThread().isInterrupted()) {
                     throw failure(e);
                 }
                 LOG.info("trying again: {} reason={}", attachment, e.getMessage());
@@ -192,53 +205,93 @@ final class Ports {
         }
     }
 
+    /**
+     * A port that is not as it must be is deleted, and ovs-vswitchd must have seen that before one of the same name comes:
+     * it would keep the old one, with the old path.
+     */
     private PendingPort takeUpOrAdd(Attachment attachment, VhostUserPort port, Deadline deadline)
             throws OvsdbException, CniException {
         Optional<Port> present = localSwitch.port(port.name());
         if (present.isPresent()) {
             if (!PortIdentity.isOurs(present.get().externalIds())) {
-                throw taken(port.name(), "a port that another made");
+                throw taken("port name " + Quoted.of(port.name()), "a port that another made");
             }
-            if (asPromised(attachment).isEmpty()) {
+            if (difference(attachment).isEmpty()) {
                 Optional<PendingPort> pending = localSwitch.pendingPort(port.name());
                 if (pending.isPresent()) {
                     return pending.get();
                 }
             }
-            localSwitch.removePorts(List.of(port.name()), deadline);
+            localSwitch.deletePort(port.name(), deadline);
         }
         return localSwitch.addVhostUserPort(port, deadline);
     }
 
-    /** Whether the switch has the attachment's port. */
-    boolean exists(Attachment attachment) {
-        return localSwitch
-                .port(attachment.portName())
-                .filter(port -> PortIdentity.isOurs(port.externalIds()))
-                .isPresent();
-    }
-
     /**
-     * Removes the attachment's port, if there is one and it is ours, and waits for ovs-vswitchd. One that does not follow
-     * is no failure: the port is out of the database for good.
+     * Deletes the attachment's port, if there is one and it is ours, and waits until ovs-vswitchd has let go of it.
+     *
+     * @throws SwitchSilentException when it is out of the database, and ovs-vswitchd didn't follow by the deadline
      */
     void delete(Attachment attachment, Deadline deadline) throws OvsdbException {
+        if (exists(attachment, deadline)) {
+            localSwitch.deletePort(attachment.portName(), deadline);
+        }
+    }
+
+    /** Likewise, but one that does not follow is no failure: the port is out of the database for good. */
+    void deletePatiently(Attachment attachment, Deadline deadline) throws OvsdbException {
         try {
-            Optional<LocalSwitch.Removal> removal = deleteWithoutWaiting(attachment, deadline);
-            if (removal.isPresent() && removal.get().configuration().isPresent()) {
-                localSwitch.awaitConfiguration(removal.get().configuration().get(), deadline);
-            }
+            delete(attachment, deadline);
         } catch (SwitchSilentException e) {
             LOG.warn("deleted a port while ovs-vswitchd does not follow: {} reason={}", attachment, e.getMessage());
         }
     }
 
     /** Likewise, and leaves it to ovs-vswitchd to follow when it does. */
-    Optional<LocalSwitch.Removal> deleteWithoutWaiting(Attachment attachment, Deadline deadline) throws OvsdbException {
+    void deleteWithoutWaiting(Attachment attachment, Deadline deadline) throws OvsdbException {
+        if (exists(attachment, deadline)) {
+            localSwitch.removePorts(List.of(attachment.portName()), deadline);
+        }
+    }
+
+    /**
+     * Whether the switch has the attachment's port. An ADD that got no answer may still be on its way to a server that was
+     * busy: that there is no port is known only when the server has answered something that was sent later.
+     */
+    private boolean exists(Attachment attachment, Deadline deadline) throws OvsdbException {
         client.awaitSynchronised(deadline);
-        return exists(attachment)
-                ? Optional.of(localSwitch.removePorts(List.of(attachment.portName()), deadline))
-                : Optional.empty();
+        if (findOwn(attachment.portName()).isPresent()) {
+            return true;
+        }
+        client.transact(List.of(), deadline);
+        return findOwn(attachment.portName()).isPresent();
+    }
+
+    private Optional<Port> findOwn(String name) {
+        return localSwitch.port(name).filter(port -> PortIdentity.isOurs(port.externalIds()));
+    }
+
+    /** The port of that name, if it is ours. */
+    Optional<Port> findOwn(String name, Deadline deadline) throws OvsdbException {
+        client.awaitSynchronised(deadline);
+        return findOwn(name);
+    }
+
+    /** Deletes the port of that name, if it is ours, and leaves it to ovs-vswitchd to follow. */
+    void deleteOwn(String name, Deadline deadline) throws OvsdbException {
+        if (findOwn(name, deadline).isPresent()) {
+            localSwitch.removePorts(List.of(name), deadline);
+        }
+    }
+
+    /** Whether the attachment's port is as promised and ovs-vswitchd has it. */
+    boolean isInOrder(Attachment attachment) {
+        return difference(attachment).isEmpty()
+                && localSwitch
+                        .interfaceOf(attachment.portName())
+                        .filter(present ->
+                                present.error().isEmpty() && present.ofport().orElse(0) > 0)
+                        .isPresent();
     }
 
     /**
@@ -248,25 +301,25 @@ final class Ports {
      */
     void check(Attachment attachment) throws CniException {
         refuseBridge(attachment.bridge());
-        Optional<String> difference = asPromised(attachment);
+        Optional<String> difference = difference(attachment);
         if (difference.isPresent()) {
             throw new CniException(
                     ErrorCode.CONFIGURATION, difference.get(), "delete the pod, so that it is made anew");
         }
-        Interface present = localSwitch.interfaceOf(attachment.portName()).orElseThrow();
-        if (!present.error().isEmpty()) {
-            throw refused(attachment.portName(), present.error());
-        }
-        if (present.ofport().orElse(0) <= 0) {
+        Optional<Interface> present = localSwitch.interfaceOf(attachment.portName());
+        if (present.isEmpty() || present.get().ofport().isEmpty()) {
             throw new CniException(
                     ErrorCode.TRY_AGAIN,
                     "ovs-vswitchd has given port " + attachment.portName() + " no ofport",
                     "see whether ovs-vswitchd runs");
         }
+        if (!present.get().error().isEmpty() || present.get().ofport().getAsLong() <= 0) {
+            throw refused(attachment.portName(), present.get().error());
+        }
     }
 
     /** The first difference between the attachment's rows and what was promised; empty when there is none. */
-    private Optional<String> asPromised(Attachment attachment) {
+    private Optional<String> difference(Attachment attachment) {
         String name = attachment.portName();
         Optional<Port> port = localSwitch.port(name);
         Optional<Interface> iface = localSwitch.interfaceOf(name);
@@ -298,14 +351,21 @@ final class Ports {
                         "port " + port + " has " + what + " \"" + actual + "\", promised was \"" + promised + "\"");
     }
 
-    /** The port of that name, ours or not. */
-    Optional<Port> find(String name) {
-        return localSwitch.port(name);
-    }
-
     /** All ports, ours or not. */
     Collection<Port> all() {
         return localSwitch.ports();
+    }
+
+    /** Whether a port, ours or not, reaches its socket through that folder. */
+    boolean anyReachesInto(Path folder) {
+        return localSwitch.interfaces().stream()
+                .anyMatch(
+                        iface -> iface.options().getOrDefault(SOCKET_OPTION, "").startsWith(folder + "/"));
+    }
+
+    /** Whether what the switch's database holds is known now. */
+    boolean areKnown() {
+        return client.synchronised();
     }
 
     /**
@@ -385,6 +445,12 @@ final class Ports {
                         ErrorCode.TRY_AGAIN,
                         "ovsdb-server could not store the port: " + e.getMessage(),
                         "see whether its disk is full",
+                        e);
+            case CONSTRAINT_VIOLATION ->
+                new CniException(
+                        ErrorCode.CONFIGURATION,
+                        "the switch has a port or an interface of that name: " + e.getMessage(),
+                        "an administrator finds and deletes it: ovs-vsctl list Interface",
                         e);
             default ->
                 new CniException(

@@ -1,0 +1,195 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.agent.host.Errno;
+import io.ovsdpdk.agent.host.KeyedLocks;
+import io.ovsdpdk.agent.host.LinuxException;
+import io.ovsdpdk.agent.host.PreparedFolder;
+import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.ovsdb.Deadline;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The socket folders as attachments share them: the attachments of a container have one folder and one mount, made with
+ * the first and removed with the last. Failures become CNI errors here.
+ *
+ * <p>One lock for each folder is held while it is made or removed, so that nobody decides to be the last in it while
+ * another comes to use it. An attachment is known (see {@link KnownAttachments}) before its folder is prepared, and until
+ * it is removed.
+ *
+ * <p>A failed ADD takes away what ADDs made and nothing else. Which one made it does not matter: of two that fail, the
+ * first leaves to the second what both used.
+ */
+final class AttachmentFolders {
+    private static final Logger LOG = LoggerFactory.getLogger(AttachmentFolders.class);
+
+    private final SocketFolders folders;
+    private final KnownAttachments known;
+    private final KeyedLocks<Path> locks = new KeyedLocks<>();
+
+    /** By mount point: the container folders that an ADD made, or that an attachment was made in. */
+    private final Set<Path> own = ConcurrentHashMap.newKeySet();
+
+    /** Folders above that were made by ADDs of which none has succeeded yet. */
+    private final Set<Path> freshParents = ConcurrentHashMap.newKeySet();
+
+    AttachmentFolders(SocketFolders folders, KnownAttachments known) {
+        this.folders = folders;
+        this.known = known;
+    }
+
+    /**
+     * Takes over the folder of an attachment that an agent before this one made.
+     *
+     * @return false when its mount is not in our folder of mounts: that agent had another {@code --run-dir}
+     */
+    boolean adopt(Attachment attachment) throws IOException {
+        try {
+            folders.isMounted(attachment.folder().mountPoint());
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+        own.add(attachment.folder().mountPoint());
+        return true;
+    }
+
+    /**
+     * Makes folder and mount, or whatever of them is missing.
+     *
+     * @throws CniException why that failed; then what this call made is gone again
+     */
+    void prepare(Attachment wanted, Deadline deadline) throws CniException, InterruptedException {
+        try (var _ = hold(wanted, deadline)) {
+            PreparedFolder prepared = folders.prepare(wanted.folder().location());
+            if (!prepared.folder().equals(wanted.folder())) {
+                folders.rollback(prepared);
+                throw new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "the path of " + wanted.folder().location() + " changed while the folder was made",
+                        "try again");
+            }
+            freshParents.addAll(prepared.createdParents());
+            if (prepared.createdFolder()) {
+                own.add(wanted.folder().mountPoint());
+            }
+        } catch (IOException e) {
+            throw cannotPrepare(wanted, e);
+        }
+    }
+
+    private static CniException cannotPrepare(Attachment wanted, IOException e) {
+        boolean inTheWay = e instanceof LinuxException linux && linux.is(Errno.ELOOP, Errno.ENOTDIR);
+        return new CniException(
+                inTheWay ? ErrorCode.CONFIGURATION : ErrorCode.IO,
+                "can't make the socket folder " + wanted.folder().location() + ": " + e.getMessage(),
+                inTheWay ? "no part of sharedDir below the node's root may be a link or a file" : "",
+                e);
+    }
+
+    /** An attachment was made in it: from now on the folder goes with its last attachment only. */
+    void keep(Attachment made) {
+        own.add(made.folder().mountPoint());
+        freshParents.removeIf(parent -> location(made).startsWith(parent));
+    }
+
+    /**
+     * Removes the attachment's socket, and with the last one the mount and the folder; a folder that was there before the
+     * first ADD stays if no ADD succeeded in it. Forgets the attachment in the same moment: of two that go at once, the
+     * second must see that it is the last.
+     */
+    void removeAndForget(Attachment leaving) throws IOException {
+        try (var _ = hold(leaving)) {
+            if (known.isAloneInFolder(leaving)) {
+                removeFolder(leaving.folder());
+                removeFreshParents(leaving);
+            } else {
+                folders.removeSocket(leaving.folder(), leaving.socketName());
+            }
+            known.forget(leaving);
+        }
+    }
+
+    private void removeFolder(SocketFolder folder) throws IOException {
+        if (own.contains(folder.mountPoint())) {
+            folders.remove(folder);
+            own.remove(folder.mountPoint());
+        } else {
+            // The mount is always ours
+            folders.rollback(new PreparedFolder(folder, List.of(), false, true));
+        }
+    }
+
+    private void removeFreshParents(Attachment attachment) throws IOException {
+        List<Path> fresh = freshParents.stream()
+                .filter(parent -> location(attachment).startsWith(parent))
+                .sorted()
+                .toList();
+        folders.rollback(new PreparedFolder(attachment.folder(), fresh, false, false));
+        // One that another ADD uses is left to that one
+        fresh.stream()
+                .filter(parent -> !Files.exists(parent, LinkOption.NOFOLLOW_LINKS))
+                .forEach(freshParents::remove);
+    }
+
+    private static Path location(Attachment attachment) {
+        return Path.of(attachment.folder().location().toString());
+    }
+
+    /**
+     * What is wrong with folder or mount; empty when all is well.
+     *
+     * @throws CniException when that can't be found out
+     */
+    Optional<String> problem(Attachment attachment) throws CniException {
+        try {
+            return folders.verify(attachment.folder());
+        } catch (IOException e) {
+            throw new CniException(
+                    ErrorCode.IO, "can't look at " + attachment.folder().location() + ": " + e.getMessage(), "", e);
+        }
+    }
+
+    /** Unmounts what belongs to no attachment. One that can't be unmounted harms nobody, and is only told of. */
+    void unmountLeftovers(Predicate<Path> inUse) throws IOException {
+        for (Path mount : folders.mounts()) {
+            try (var _ = locks.hold(mount)) {
+                if (known.all().stream().anyMatch(a -> a.folder().mountPoint().equals(mount))) {
+                    continue;
+                }
+                if (inUse.test(mount)) {
+                    LOG.warn("left a mount that belongs to no attachment, because a port uses it: mount={}", mount);
+                    continue;
+                }
+                LOG.info("unmounting what belongs to no attachment: mount={}", mount);
+                folders.unmount(mount);
+            } catch (IOException e) {
+                LOG.warn("can't unmount: mount={} reason={}", mount, e.getMessage());
+            }
+        }
+    }
+
+    private KeyedLocks.Held hold(Attachment attachment, Deadline deadline) throws CniException, InterruptedException {
+        return locks.hold(attachment.folder().mountPoint(), deadline.remaining())
+                .orElseThrow(() -> new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "other work on " + attachment.folder().location() + " took too long",
+                        "try again"));
+    }
+
+    /** Whoever holds it makes or removes files and mounts, which ends by itself: no deadline. */
+    private KeyedLocks.Held hold(Attachment attachment) {
+        return locks.hold(attachment.folder().mountPoint());
+    }
+}

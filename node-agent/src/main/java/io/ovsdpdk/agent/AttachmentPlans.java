@@ -1,0 +1,102 @@
+package io.ovsdpdk.agent;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.api.NetworkConfiguration;
+import io.ovsdpdk.ovsdb.Port;
+import io.ovsdpdk.ovsdb.VhostUserPort;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** What attachments are to be: from a request, or from what a port tells of the one that it belongs to. Makes nothing. */
+final class AttachmentPlans {
+    private final SharedRoots roots;
+    private final SocketFolders folders;
+
+    AttachmentPlans(SharedRoots roots, SocketFolders folders) {
+        this.roots = roots;
+        this.folders = folders;
+    }
+
+    /**
+     * All that an ADD would make, checked as far as that goes without looking at the switch.
+     *
+     * @throws CniException what is wrong with the request
+     */
+    Attachment of(AttachmentRequest request, ObjectNode ipam) throws CniException {
+        AttachmentId id = request.id();
+        NetworkConfiguration network = NetworkConfiguration.of(request.network());
+        FolderLocation location = roots.place(network.sharedDir(), id);
+        SocketFolder folder = locate(location);
+        Path workloadSocket = Path.of(location.toString(), Attachment.socketName(id));
+        Path switchSocket = folder.mountPoint().resolve(Attachment.socketName(id));
+        refuseLong(workloadSocket, "choose a shorter sharedDir");
+        refuseLong(switchSocket, "choose a shorter --run-dir of the agent");
+        MacAddress mac = network.macFor(id, request.mac());
+        List<String> circumstances = new ArrayList<>(List.of(request.sandbox()));
+        request.mac().map(MacAddress::text).ifPresent(circumstances::add);
+        return new Attachment(
+                id,
+                request.pod(),
+                network.name(),
+                network.bridge(),
+                folder,
+                switchSocket,
+                new Attached(id.ifname(), request.sandbox(), mac, network.mtu(), workloadSocket.toString(), ipam),
+                network.digest(circumstances),
+                Attachment.State.MAKING);
+    }
+
+    /** What a port without a checkpoint belongs to; empty when it is not ours, or somebody tampered with its identity. */
+    Optional<Attachment> of(Port port) {
+        return PortIdentity.attachment(port.externalIds(), port.bridge().orElse(""), roots, folders)
+                .filter(attachment -> attachment.portName().equals(port.name()));
+    }
+
+    /**
+     * Where the folder will be. The mount's name comes from the resolved path, so a root that is not there yet is
+     * resolved as far as it is: a link above it must not change the name once the root is made.
+     */
+    private SocketFolder locate(FolderLocation location) throws CniException {
+        try {
+            SocketFolder resolved = folders.locate(
+                    new FolderLocation(resolve(location.trustedRoot()), location.below(), location.containerFolder()));
+            return new SocketFolder(location, resolved.hostPath(), resolved.mountPoint());
+        } catch (IOException e) {
+            throw new CniException(ErrorCode.IO, "can't look at " + location + ": " + e.getMessage(), "", e);
+        }
+    }
+
+    private static Path resolve(Path root) throws IOException {
+        try {
+            return root.toRealPath();
+        } catch (NoSuchFileException e) {
+            // "/" is there, so this ends; a root is never "/"
+            return resolve(root.getParent()).resolve(root.getFileName());
+        }
+    }
+
+    private static void refuseLong(Path socket, String remedy) throws CniException {
+        int length = socket.toString().getBytes(StandardCharsets.UTF_8).length;
+        if (length > VhostUserPort.LONGEST_SOCKET_PATH) {
+            throw new CniException(
+                    ErrorCode.CONFIGURATION,
+                    "the socket path " + socket + " has " + length + " bytes; a unix socket's can have "
+                            + VhostUserPort.LONGEST_SOCKET_PATH,
+                    remedy);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package io.ovsdpdk.agent;
+
+import io.ovsdpdk.api.AttachmentId;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The attachments that the agent knows of, in memory and in their checkpoints. Read by anybody; an attachment is changed
+ * by the holder of its lock only.
+ */
+final class KnownAttachments {
+    private final Checkpoints checkpoints;
+    private final Map<AttachmentId, Attachment> known = new ConcurrentHashMap<>();
+
+    KnownAttachments(Checkpoints checkpoints) {
+        this.checkpoints = checkpoints;
+    }
+
+    Optional<Attachment> find(AttachmentId id) {
+        return Optional.ofNullable(known.get(id));
+    }
+
+    /** All, in whatever state. */
+    Collection<Attachment> all() {
+        return List.copyOf(known.values());
+    }
+
+    /** Takes it into memory and leaves the checkpoints as they are. */
+    void enter(Attachment attachment) {
+        known.put(attachment.id(), attachment);
+    }
+
+    /** Checkpoint first: what could not be written is not known either. */
+    void remember(Attachment attachment) throws IOException {
+        checkpoints.write(attachment);
+        enter(attachment);
+    }
+
+    /** Checkpoint first: what is still on the disk stays known, so that its removal is tried again. */
+    void forget(Attachment attachment) throws IOException {
+        checkpoints.delete(attachment);
+        known.remove(attachment.id());
+    }
+
+    /** Whether no other attachment uses its socket folder, or is about to. */
+    boolean isAloneInFolder(Attachment attachment) {
+        return known.values().stream()
+                .noneMatch(other -> !other.id().equals(attachment.id()) && other.sharesFolderWith(attachment));
+    }
+}
