@@ -17,8 +17,10 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -44,16 +46,23 @@ final class AgentServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AgentServer.class);
 
     /** Twice what a node can start at once (kubelet's 110 pods), and a bound for threads and memory. */
-    private static final int SLOTS = 256;
+    static final int SLOTS = 256;
 
-    /** The longest a thread sits in a read, in milliseconds, before it looks whether the server is stopping. */
-    private static final int READ_SLICE_MILLIS = 250;
+    /** The longest a thread sits in a read or write before it looks whether time is up, or the server stopping. */
+    private static final int SLICE_MILLIS = 250;
 
-    private static final Duration SEND_TIMEOUT = Duration.ofSeconds(10);
+    /** As much as one packet of the kernel's holds: a write of more begins to wait anew with each. */
+    private static final int SLICE_BYTES = 16 * 1024;
+
+    private static final int ACCEPT_PAUSE_MILLIS = 100;
+
+    /** For a whole reply, however slowly the client reads. */
+    static final Duration SEND_TIMEOUT = Duration.ofSeconds(10);
 
     private final Path socket;
     private final Set<Integer> allowedUids;
     private final Duration receiveTimeout;
+    private final Duration sendTimeout;
     private final Function<Request, Reply> handler;
 
     private final Semaphore slots = new Semaphore(SLOTS);
@@ -64,7 +73,8 @@ final class AgentServer implements AutoCloseable {
     private final Selector selector;
     private final UnixServerSocketChannel server;
     private final Thread acceptor = Thread.ofPlatform().name("agent-accept").unstarted(this::accept);
-    private volatile boolean stopping;
+    /** Zero once no more requests are taken. */
+    private final CountDownLatch stopping = new CountDownLatch(1);
 
     /**
      * Binds the socket, in place of one that a dead agent left. The caller made sure that no other agent lives.
@@ -72,25 +82,33 @@ final class AgentServer implements AutoCloseable {
      * @param socket in a folder that only root can enter: a fresh socket is open to all for a moment
      * @param allowedUids who may ask, by the numeric user ID of the peer's process
      * @param receiveTimeout within which a client must have sent its whole request
+     * @param sendTimeout within which it must have read its reply
      * @param handler fulfils a request; called on a virtual thread
      * @throws IOException when the socket can't be bound
      */
-    AgentServer(Path socket, Set<Integer> allowedUids, Duration receiveTimeout, Function<Request, Reply> handler)
+    AgentServer(
+            Path socket,
+            Set<Integer> allowedUids,
+            Duration receiveTimeout,
+            Duration sendTimeout,
+            Function<Request, Reply> handler)
             throws IOException {
         this.socket = socket;
         this.allowedUids = Set.copyOf(allowedUids);
         this.receiveTimeout = receiveTimeout;
+        this.sendTimeout = sendTimeout;
         this.handler = handler;
         Files.deleteIfExists(socket);
+        selector = NativeSelectorProvider.getInstance().openSelector();
         server = UnixServerSocketChannel.open();
         try {
             server.socket().bind(new UnixSocketAddress(socket.toFile()), 1024);
             Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
             server.configureBlocking(false);
-            selector = NativeSelectorProvider.getInstance().openSelector();
             server.register(selector, SelectionKey.OP_ACCEPT);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             server.close();
+            selector.close();
             throw e;
         }
     }
@@ -100,22 +118,32 @@ final class AgentServer implements AutoCloseable {
     }
 
     private void accept() {
-        while (!stopping) {
+        while (stopping.getCount() > 0) {
             try {
                 selector.select();
                 selector.selectedKeys().clear();
                 UnixSocketChannel client;
-                while (!stopping && (client = server.accept()) != null) {
+                while (stopping.getCount() > 0 && (client = server.accept()) != null) {
                     welcome(client);
                 }
             } catch (IOException | RuntimeException e) {
-                // out of descriptors, most likely: those in use come back, so go on
+                // out of descriptors, most likely: those in use come back, and asking at once would only burn the core
                 LOG.warn("could not accept a connection: {}", e.toString());
+                pause();
             }
         }
     }
 
-    private void welcome(UnixSocketChannel client) throws IOException {
+    private void pause() {
+        try {
+            stopping.await(ACCEPT_PAUSE_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Never throws: what one client does must not keep others from being served. */
+    private void welcome(UnixSocketChannel client) {
         try {
             client.configureBlocking(true);
             Credentials peer = client.getOption(UnixSocketOptions.SO_PEERCRED);
@@ -124,24 +152,33 @@ final class AgentServer implements AutoCloseable {
                 client.close();
                 return;
             }
-            client.setOption(UnixSocketOptions.SO_SNDTIMEO, (int) SEND_TIMEOUT.toMillis());
-            client.setOption(UnixSocketOptions.SO_RCVTIMEO, READ_SLICE_MILLIS);
+            client.setOption(UnixSocketOptions.SO_SNDTIMEO, SLICE_MILLIS);
+            client.setOption(UnixSocketOptions.SO_RCVTIMEO, SLICE_MILLIS);
             if (slots.tryAcquire()) {
-                io.execute(() -> receive(client));
+                serve(client);
             } else {
                 LOG.warn("refused a connection: {} are being served", SLOTS);
                 // fits the empty buffer of a fresh socket: does not block
-                write(
-                        client,
-                        new Reply.Failed(new CniException(
-                                ErrorCode.TRY_AGAIN,
-                                "the agent is serving " + SLOTS + " requests already",
-                                "try again")));
+                write(client, new Reply.Failed(busy("the agent is serving " + SLOTS + " requests already")));
                 client.close();
             }
         } catch (IOException | RuntimeException e) {
-            client.close();
-            throw e;
+            LOG.warn("lost a connection as it came: {}", e.toString());
+            closeQuietly(client);
+        }
+    }
+
+    private static CniException busy(String why) {
+        return new CniException(ErrorCode.TRY_AGAIN, why, "try again");
+    }
+
+    /** Hands the client, which has a slot, to a thread. There may be none: kubelet limits a container's processes. */
+    private void serve(UnixSocketChannel client) {
+        try {
+            io.execute(() -> receive(client));
+        } catch (RejectedExecutionException | OutOfMemoryError e) {
+            LOG.warn("no thread for a connection: {}", e.toString());
+            close(client);
         }
     }
 
@@ -161,16 +198,28 @@ final class AgentServer implements AutoCloseable {
             answer(client, bug(e));
             return;
         }
-        requests.execute(() -> {
-            Reply reply;
-            try {
-                reply = handler.apply(request);
-            } catch (RuntimeException | Error e) {
-                reply = bug(e);
-            }
-            Reply result = reply;
+        try {
+            requests.execute(() -> fulfil(client, request));
+        } catch (RejectedExecutionException e) {
+            LOG.warn("dropped a request: the agent is stopping");
+            close(client);
+        }
+    }
+
+    private void fulfil(UnixSocketChannel client, Request request) {
+        Reply reply;
+        try {
+            reply = handler.apply(request);
+        } catch (RuntimeException | Error e) {
+            reply = bug(e);
+        }
+        Reply result = reply;
+        try {
             io.execute(() -> answer(client, result));
-        });
+        } catch (RejectedExecutionException | OutOfMemoryError e) {
+            LOG.warn("could not deliver a reply: {}", e.toString());
+            close(client);
+        }
     }
 
     private static Reply bug(Throwable e) {
@@ -194,11 +243,8 @@ final class AgentServer implements AutoCloseable {
                 }
                 throw new CniException(ErrorCode.DECODING, "the request ends before its line does");
             }
-            if (stopping) {
+            if (stopping.getCount() == 0) {
                 throw new IOException("the agent is stopping");
-            }
-            if (read == 0 && deadline.expired()) {
-                throw new IOException("no whole request within " + receiveTimeout.toMillis() + " ms");
             }
             for (int i = 0; i < read; i++) {
                 if (buffer.get(i) == '\n') {
@@ -231,23 +277,30 @@ final class AgentServer implements AutoCloseable {
         }
     }
 
-    private static void write(UnixSocketChannel client, Reply reply) throws IOException {
-        Deadline deadline = Deadline.after(SEND_TIMEOUT);
+    private void write(UnixSocketChannel client, Reply reply) throws IOException {
+        Deadline deadline = Deadline.after(sendTimeout);
         ByteBuffer bytes = ByteBuffer.wrap(Wire.encode(reply));
         while (bytes.hasRemaining()) {
-            if (client.write(bytes) <= 0 && deadline.expired()) {
+            ByteBuffer slice = bytes.slice(bytes.position(), Math.min(SLICE_BYTES, bytes.remaining()));
+            client.write(slice);
+            bytes.position(bytes.position() + slice.position());
+            if (bytes.hasRemaining() && deadline.expired()) {
                 throw new IOException("the client does not read its reply");
             }
         }
     }
 
+    /** For a client that has a slot. */
     private void close(UnixSocketChannel client) {
+        closeQuietly(client);
+        slots.release();
+    }
+
+    private static void closeQuietly(UnixSocketChannel client) {
         try {
             client.close();
         } catch (IOException e) {
             LOG.warn("could not close a connection: {}", e.getMessage());
-        } finally {
-            slots.release();
         }
     }
 
@@ -262,7 +315,7 @@ final class AgentServer implements AutoCloseable {
      * @return false when some were still under way after {@code grace}
      */
     boolean stop(Duration grace) throws IOException, InterruptedException {
-        stopping = true;
+        stopping.countDown();
         selector.wakeup();
         acceptor.join();
         server.close();

@@ -95,7 +95,8 @@ record Daemon(
                 attachments.resume();
                 Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
                 try (AgentServer server =
-                        new AgentServer(socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, agent)) {
+                        new AgentServer(
+                                socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, AgentServer.SEND_TIMEOUT, agent)) {
                     server.start();
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
                     signal.await();
