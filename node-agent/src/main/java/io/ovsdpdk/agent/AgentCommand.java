@@ -2,6 +2,8 @@ package io.ovsdpdk.agent;
 
 import ch.qos.logback.classic.Level;
 import io.ovsdpdk.api.LogLevel;
+import io.ovsdpdk.ovsdb.VhostUserPort;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -96,6 +98,7 @@ final class AgentCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         requireRange("--request-timeout", requestTimeout, 1, 60);
         requireRange("--stop-grace", stopGrace, 0, 300);
+        requireSocketLength("--run-dir", runDir.resolve(Daemon.AGENT_SOCKET), runDir);
         setLogLevel();
         Daemon daemon = new Daemon(
                 databaseSocket(),
@@ -113,7 +116,19 @@ final class AgentCommand implements Callable<Integer> {
         if (!ovsdb.startsWith(prefix + "/")) {
             throw refuse("--ovsdb", ovsdb, "unix: and the absolute path of a socket");
         }
-        return Path.of(ovsdb.substring(prefix.length()));
+        Path socket = Path.of(ovsdb.substring(prefix.length()));
+        requireSocketLength("--ovsdb", socket, ovsdb);
+        return socket;
+    }
+
+    private void requireSocketLength(String option, Path socket, Object value) {
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > VhostUserPort.LONGEST_SOCKET_PATH) {
+            throw refuse(
+                    option,
+                    value,
+                    "shorter: the path " + socket + " of a unix socket can have " + VhostUserPort.LONGEST_SOCKET_PATH
+                            + " bytes");
+        }
     }
 
     private SharedRoots sharedRoots() {

@@ -49,6 +49,9 @@ record Daemon(
     /** Some 100,000 entries; more, and the removal goes on in the background. The plugin counts on it. */
     private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(3);
 
+    /** In the folder of {@code runDir}; {@code agent/} is root's alone. */
+    static final String AGENT_SOCKET = "agent/agent.sock";
+
     private static final int STOPPED = 0;
     private static final int CUT_OFF = 1;
 
@@ -69,7 +72,7 @@ record Daemon(
                     LOG.error("another agent serves this node: run-dir={}", runDir);
                     return UNAVAILABLE;
                 }
-                return serve(agentDir.resolve("agent.sock"), new Checkpoints(checkpoints), signal);
+                return serve(runDir.resolve(AGENT_SOCKET), new Checkpoints(checkpoints), signal);
             }
         } catch (IOException e) {
             LOG.error("can't run: {}", e.toString());
@@ -94,9 +97,8 @@ record Daemon(
             try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints, System::nanoTime)) {
                 attachments.resume();
                 Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
-                try (AgentServer server =
-                        new AgentServer(
-                                socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, AgentServer.SEND_TIMEOUT, agent)) {
+                try (AgentServer server = new AgentServer(
+                        socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, AgentServer.SEND_TIMEOUT, agent)) {
                     server.start();
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
                     signal.await();

@@ -1,12 +1,15 @@
 package io.ovsdpdk.agent;
 
 import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine;
 
 /** Turns SIGTERM and SIGINT into a clean end: the work learns of it, and the process ends with the work's own status. */
 final class StopSignal {
     private final CountDownLatch asked = new CountDownLatch(1);
     private final CountDownLatch done = new CountDownLatch(1);
-    private volatile int status;
+
+    /** What the process ends with when the work dies of an exception instead of returning. */
+    private volatile int status = CommandLine.ExitCode.SOFTWARE;
 
     /** Something that runs until the signal comes. */
     interface Work {

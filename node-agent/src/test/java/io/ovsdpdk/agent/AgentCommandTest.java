@@ -1,0 +1,122 @@
+package io.ovsdpdk.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+class AgentCommandTest {
+    private static final Map<String, String> OPTIONS = Map.of(
+            "--ovsdb", "OVS_DPDK_OVSDB",
+            "--run-dir", "OVS_DPDK_RUN_DIR",
+            "--state-dir", "OVS_DPDK_STATE_DIR",
+            "--shared-dir-root", "OVS_DPDK_SHARED_DIR_ROOTS",
+            "--without-nosymfollow", "OVS_DPDK_WITHOUT_NOSYMFOLLOW",
+            "--request-timeout", "OVS_DPDK_REQUEST_TIMEOUT",
+            "--stop-grace", "OVS_DPDK_STOP_GRACE",
+            "--log-level", "OVS_DPDK_LOG_LEVEL");
+
+    private record Outcome(int status, String out, String err) {}
+
+    /** In this process: only for what ends before it serves. */
+    private static Outcome run(String... arguments) {
+        java.io.StringWriter out = new java.io.StringWriter();
+        java.io.StringWriter err = new java.io.StringWriter();
+        int status = new CommandLine(new AgentCommand())
+                .setOut(new java.io.PrintWriter(out))
+                .setErr(new java.io.PrintWriter(err))
+                .execute(arguments);
+        return new Outcome(status, out.toString(), err.toString());
+    }
+
+    /** With environment variables, which only another process can have. */
+    private static Outcome runWith(Map<String, String> environment, String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                ProcessHandle.current().info().command().orElseThrow(),
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName()));
+        command.addAll(Arrays.asList(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Outcome(process.onExit().join().exitValue(), output, output);
+    }
+
+    @Test
+    void helpListsEveryOptionAndItsEnvironmentVariable() {
+        Outcome outcome = run("--help");
+
+        assertThat(outcome.status()).isZero();
+        assertThat(outcome.out()).contains(OPTIONS.keySet()).contains(OPTIONS.values());
+    }
+
+    @Test
+    void everyOptionIsInThisTest() {
+        assertThat(new CommandLine(new AgentCommand())
+                        .getCommandSpec().options().stream()
+                                .map(option -> option.longestName())
+                                .filter(name -> !List.of("--help", "--version").contains(name)))
+                .containsExactlyInAnyOrderElementsOf(OPTIONS.keySet());
+    }
+
+    @Test
+    void versionIsShown() {
+        assertThat(run("--version").out()).isNotBlank();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--ovsdb=tcp:127.0.0.1:6640",
+                "--ovsdb=unix:relative.sock",
+                "--run-dir=relative",
+                "--run-dir=/run/../etc",
+                "--state-dir=relative",
+                "--shared-dir-root=/",
+                "--shared-dir-root=/a,relative",
+                "--request-timeout=0",
+                "--request-timeout=61",
+                "--request-timeout=soon",
+                "--stop-grace=-1",
+                "--stop-grace=301",
+                "--log-level=loud",
+                "--none=1"
+            })
+    void badOptionIsAUsageErrorThatNamesIt(String option) {
+        Outcome outcome = run(option);
+
+        assertThat(outcome.status()).isEqualTo(2);
+        assertThat(outcome.err().lines().findFirst().orElseThrow()).contains(option.substring(0, option.indexOf('=')));
+        assertThat(outcome.err()).doesNotContain("\tat ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--run-dir=/", "--ovsdb=unix:/"})
+    void pathThatIsTooLongForASocketIsAUsageError(String option) {
+        Outcome outcome = run(option + "x".repeat(107));
+
+        assertThat(outcome.status()).isEqualTo(2);
+        assertThat(outcome.err()).contains("can have 107 bytes");
+    }
+
+    @Test
+    void environmentIsTheDefaultAndAnOptionGoesBeforeIt() throws Exception {
+        Outcome environment = runWith(Map.of("OVS_DPDK_RUN_DIR", "from-environment"));
+        Outcome option = runWith(Map.of("OVS_DPDK_RUN_DIR", "from-environment"), "--run-dir=from-option");
+
+        assertThat(environment.status()).isEqualTo(2);
+        assertThat(environment.err()).contains("invalid --run-dir: from-environment");
+        assertThat(option.err()).contains("invalid --run-dir: from-option");
+    }
+}
