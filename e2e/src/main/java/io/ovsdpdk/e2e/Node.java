@@ -276,7 +276,8 @@ public final class Node implements AutoCloseable {
     /** The container IDs of the ports that the switch has and works with, one for each port, in order. */
     public List<String> attachedContainers() throws IOException {
         return rows("Interface", "type=dpdkvhostuserclient").stream()
-                .filter(row -> row.path("ofport").asInt() > 0 && !row.path("error").isTextual())
+                .filter(row ->
+                        row.path("ofport").asInt() > 0 && !row.path("error").isTextual())
                 .map(row -> row.at("/external_ids/container-id").asText())
                 .sorted()
                 .toList();

@@ -14,8 +14,11 @@ import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -66,12 +69,12 @@ class AgentRestartTest {
     @Test
     void unfinishedAddsOfKilledAgentAreTakenDownAndFinishedOnesStay() throws Exception {
         List<String> finished = containers("done", 8);
-        List<String> unfinished = containers("cut-off", 24);
+        List<String> unfinished = containers("cut-off", 8);
         Crowd.of(8, i -> () -> node.ask(node.add(finished.get(i), IFNAME))).forEach(Replies::added);
         node.ovs().suspendSwitch();
         try (Crowd crowd = new Crowd()) {
-            crowd.begin(24, i -> () -> node.ask(node.add(unfinished.get(i), IFNAME)));
-            await().atMost(PATIENCE).until(() -> node.ports().size() == 32);
+            crowd.begin(8, i -> () -> node.ask(node.add(unfinished.get(i), IFNAME)));
+            await().atMost(PATIENCE).until(() -> node.ports().size() == 16);
 
             node.killAgent();
         }
@@ -89,10 +92,10 @@ class AgentRestartTest {
 
     @Test
     void nothingIsLostOrLeftWhenAgentIsKilledAnywhereInManyAdds() throws Exception {
-        List<String> containers = containers("c", 64);
+        List<String> containers = containers("c", 32);
         Set<String> answered = ConcurrentHashMap.newKeySet();
         try (Crowd crowd = new Crowd()) {
-            crowd.begin(64, i -> () -> {
+            crowd.begin(32, i -> () -> {
                 added(node.ask(node.add(containers.get(i), IFNAME)));
                 return answered.add(containers.get(i));
             });
@@ -107,7 +110,7 @@ class AgentRestartTest {
             assertThat(node.ports()).hasSameSizeAs(node.mounts());
             assertThat(unfinishedCheckpoints()).isEmpty();
         });
-        Crowd.of(64, i -> () -> node.ask(node.delete(containers.get(i), IFNAME)))
+        Crowd.of(32, i -> () -> node.ask(node.delete(containers.get(i), IFNAME)))
                 .forEach(Replies::done);
         assertThat(node.remains()).isEmpty();
     }
@@ -137,7 +140,7 @@ class AgentRestartTest {
                     4, i -> () -> node.ask(node.add(containers("c", 4).get(i), IFNAME)));
             await().atMost(PATIENCE).until(() -> node.ports().size() == 4);
 
-            ask(node.agent());
+            terminate(node.agent());
 
             await().atMost(PATIENCE).until(() -> Files.notExists(node.agentSocket()));
             assertThatThrownBy(() -> node.ask(new Request.Status())).isInstanceOf(IOException.class);
@@ -155,7 +158,7 @@ class AgentRestartTest {
             assertThat(silent.isConnected()).isTrue();
             long start = System.nanoTime();
 
-            ask(node.agent());
+            terminate(node.agent());
 
             assertThat(exitStatus(node.agent())).isZero();
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
@@ -172,7 +175,7 @@ class AgentRestartTest {
     }
 
     /** SIGTERM, as from systemd or kubelet. */
-    private static void ask(ChildProcess agent) {
+    private static void terminate(ChildProcess agent) {
         Optional<ProcessHandle> process = ProcessHandle.of(agent.pid());
         assertThat(process).isPresent();
         process.get().destroy();
@@ -190,16 +193,17 @@ class AgentRestartTest {
 
     /** Of attachments that are being made or removed. */
     private List<String> unfinishedCheckpoints() throws IOException {
-        try (var files = Files.newDirectoryStream(node.stateDir().resolve("attachments"))) {
-            List<String> unfinished = new java.util.ArrayList<>();
-            for (var file : files) {
-                String checkpoint = Files.readString(file);
-                if (!checkpoint.contains("\"state\":\"MADE\"")) {
-                    unfinished.add(checkpoint);
+        List<String> unfinished = new ArrayList<>();
+        try (DirectoryStream<Path> checkpoints =
+                Files.newDirectoryStream(node.stateDir().resolve("attachments"))) {
+            for (Path checkpoint : checkpoints) {
+                String content = Files.readString(checkpoint);
+                if (!content.contains("\"state\":\"MADE\"")) {
+                    unfinished.add(content);
                 }
             }
-            return unfinished;
         }
+        return unfinished;
     }
 
     private VhostUserGuest guest(String container, MacAddress mac) throws IOException {

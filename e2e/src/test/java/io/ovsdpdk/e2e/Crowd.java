@@ -1,5 +1,6 @@
 package io.ovsdpdk.e2e;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -36,7 +37,7 @@ final class Crowd implements AutoCloseable {
 
     /** Waits for all of them; the first failure is thrown. */
     static <T> List<T> results(List<Future<T>> calls) throws Exception {
-        List<T> results = new java.util.ArrayList<>();
+        List<T> results = new ArrayList<>();
         for (Future<T> call : calls) {
             results.add(result(call));
         }

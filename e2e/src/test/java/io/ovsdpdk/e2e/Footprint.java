@@ -6,6 +6,8 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * What the agent takes of the machine at a moment.
@@ -54,14 +56,16 @@ record Footprint(int ioThreads, int otherThreads, int descriptors, int mounts, l
         return count;
     }
 
-    /** The total of a class histogram, before which the JVM collects all garbage. */
+    /** The total of a class histogram, before which the JVM collects all garbage. jcmd takes a descriptor till its end. */
     private static long liveBytes(long pid) throws IOException {
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         Process process = new ProcessBuilder(jcmd, Long.toString(pid), "GC.class_histogram")
                 .redirectErrorStream(true)
                 .start();
         try (BufferedReader output = process.inputReader()) {
-            return output.lines()
+            List<String> histogram = output.readAllLines();
+            process.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+            return histogram.stream()
                     .filter(line -> line.startsWith("Total"))
                     .map(line -> line.strip().split("\\s+"))
                     .mapToLong(total -> Long.parseLong(total[2]))
