@@ -46,7 +46,7 @@ record Daemon(
     /** The way of a request takes a tenth of a second the first time; a switch that is away is not waited for longer. */
     private static final Duration WARM_UP_TIMEOUT = Duration.ofSeconds(2);
 
-    /** Some 100,000 entries; more, and the removal goes on in the background. The plugin counts on it. */
+    /** Tens of thousands of entries; more, and the removal goes on in the background. The plugin counts on it. */
     private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(3);
 
     /** In the folder of {@code runDir}; {@code agent/} is root's alone. */
