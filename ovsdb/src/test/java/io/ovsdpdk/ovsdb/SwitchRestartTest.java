@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Real processes that end and come back while somebody waits for them. */
@@ -65,6 +66,7 @@ class SwitchRestartTest {
     }
 
     @Test
+    @Tag("long")
     void portsAreAddedAndDeletedWhileTheDatabaseServerIsKilledAgainAndAgain() throws Exception {
         try (OvsDpdk ovs = withBridge(OvsDpdk.start());
                 OvsdbClient client = client(ovs)) {

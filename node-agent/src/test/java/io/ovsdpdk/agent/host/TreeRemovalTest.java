@@ -128,7 +128,7 @@ class TreeRemovalTest {
 
     @Test
     void deepFoldersAreRemovedWithThreeDescriptors() throws IOException {
-        nest(20_000);
+        nest(4_000);
         long before = Sandbox.openDescriptors();
 
         parent.removeTree(TREE, LIMIT);
@@ -140,7 +140,7 @@ class TreeRemovalTest {
     @Test
     @Tag("long")
     void veryDeepFoldersAreRemoved() throws IOException {
-        nest(40_000);
+        nest(20_000);
 
         parent.removeTree(TREE, Duration.ofMinutes(5));
 
