@@ -1,6 +1,7 @@
 package io.ovsdpdk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.MacAddress;
@@ -120,8 +121,9 @@ class VhostUserOnPluginTest {
         assertThat(receive(b, frames.size()))
                 .usingElementComparator(Arrays::compare)
                 .containsExactlyElementsOf(frames);
-        assertThat(node.rows("Interface", "type=dpdkvhostuserclient"))
-                .allSatisfy(iface -> assertThat(iface.get("mtu").asInt()).isEqualTo(9000));
+        // vswitchd tells the database after the frames pass already
+        await().atMost(PATIENCE).untilAsserted(() -> assertThat(node.rows("Interface", "type=dpdkvhostuserclient"))
+                .allSatisfy(iface -> assertThat(iface.get("mtu").asInt()).isEqualTo(9000)));
     }
 
     private static List<byte[]> receive(VhostUserGuest guest, int count) throws IOException {

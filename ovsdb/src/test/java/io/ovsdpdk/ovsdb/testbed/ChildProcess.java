@@ -3,6 +3,7 @@ package io.ovsdpdk.ovsdb.testbed;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A server that runs in the foreground as a child of this JVM and dies with it, even if the JVM is killed.
@@ -86,10 +88,30 @@ public final class ChildProcess {
         }
     }
 
-    /** SIGSTOP: the process keeps its sockets and answers nothing. */
+    /** SIGSTOP: the process keeps its sockets and answers nothing. Returns when all its threads stand still. */
     public void suspend() throws IOException {
         signal("STOP");
         suspended = true;
+        long end = System.nanoTime() + TERMINATION.toNanos();
+        while (!standsStill()) {
+            if (System.nanoTime() > end) {
+                throw new IOException("process " + pid() + " does not stop");
+            }
+            LockSupport.parkNanos(1_000_000);
+        }
+    }
+
+    /** The signal reaches a thread that runs on another processor only in the end. */
+    private boolean standsStill() throws IOException {
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/" + pid() + "/task"))) {
+            for (Path thread : threads) {
+                String stat = Files.readString(thread.resolve("stat"));
+                if (stat.charAt(stat.lastIndexOf(')') + 2) != 'T') {
+                    return false;
+                }
+            }
+        }
+        return true;
     }
 
     /** SIGCONT. */
