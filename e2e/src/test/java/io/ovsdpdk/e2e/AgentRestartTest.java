@@ -28,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The agent can be killed, stopped and started again at any moment. */
@@ -91,6 +92,7 @@ class AgentRestartTest {
     }
 
     @Test
+    @Tag("long")
     void nothingIsLostOrLeftWhenAgentIsKilledAnywhereInManyAdds() throws Exception {
         List<String> containers = containers("c", 32);
         Set<String> answered = ConcurrentHashMap.newKeySet();
@@ -116,6 +118,7 @@ class AgentRestartTest {
     }
 
     @Test
+    @Tag("long")
     void deletionsOfKilledAgentGoOnInTheNextOne() throws Exception {
         List<String> containers = containers("c", 8);
         Crowd.of(8, i -> () -> node.ask(node.add(containers.get(i), IFNAME))).forEach(Replies::added);
@@ -153,6 +156,7 @@ class AgentRestartTest {
     }
 
     @Test
+    @Tag("long")
     void silentClientsDoNotDelayTheStop() throws Exception {
         try (SocketChannel silent = SocketChannel.open(UnixDomainSocketAddress.of(node.agentSocket()))) {
             assertThat(silent.isConnected()).isTrue();
@@ -166,6 +170,7 @@ class AgentRestartTest {
     }
 
     @Test
+    @Tag("long")
     void secondAgentRefusesToServeTheSameNode() throws Exception {
         ChildProcess second = node.launchAgent();
 

@@ -20,6 +20,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The switch's database server goes and comes back, and attachments are whole all the same. */
@@ -54,6 +55,7 @@ class OvsdbRestartTest {
     }
 
     @Test
+    @Tag("long")
     void framesPassAndAddWaitsWhileDatabaseIsAway() throws Exception {
         MacAddress alice = addedMac(node.ask(node.add("alice", IFNAME)));
         MacAddress bob = addedMac(node.ask(node.add("bob", IFNAME)));
@@ -77,6 +79,7 @@ class OvsdbRestartTest {
 
     /** 8 callers ADD one container after the other while the server is killed and started three times. */
     @Test
+    @Tag("long")
     void noAddIsHalfDoneWhenDatabaseIsKilledUnderIt() throws Exception {
         Map<String, Reply> replies = new ConcurrentHashMap<>();
         AtomicBoolean enough = new AtomicBoolean();

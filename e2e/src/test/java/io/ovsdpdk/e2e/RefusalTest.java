@@ -24,6 +24,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -317,6 +318,7 @@ class RefusalTest {
         }
 
         @Test
+        @Tag("long")
         void addOnStoppedSwitchIsRolledBackInTime() throws IOException {
             ovs.stopSwitch();
             PluginCall.Outcome outcome;
@@ -336,6 +338,7 @@ class RefusalTest {
         }
 
         @Test
+        @Tag("long")
         void addWithoutDatabaseEndsInTime() throws IOException {
             ovs.database().kill();
             PluginCall.Outcome outcome;
@@ -379,6 +382,7 @@ class RefusalTest {
         }
 
         @Test
+        @Tag("long")
         void withoutAgentAddIsToBeTriedAgainAndStatusTells() throws IOException {
             node.killAgent();
             PluginCall.Outcome add;

@@ -32,6 +32,7 @@ class SwitchAwayTest {
     }
 
     @Test
+    @Tag("long")
     void addFailsAndLeavesNothingWhenDatabaseStaysAway() throws Exception {
         node.ovs().database().kill();
 

@@ -128,7 +128,7 @@ class TreeRemovalTest {
 
     @Test
     void deepFoldersAreRemovedWithThreeDescriptors() throws IOException {
-        nest(4_000);
+        nest(1_500);
         long before = Sandbox.openDescriptors();
 
         parent.removeTree(TREE, LIMIT);
