@@ -2,7 +2,7 @@ package io.ovsdpdk.api;
 
 /**
  * The CNI error codes that we answer with. 1 to 99 are the specification's (CNI 1.1.0, section "Error"), 100 and up
- * are ours; {@code docs/architecture.md} lists them for administrators.
+ * are ours; {@code docs/network-configuration.md} lists them for users.
  */
 public enum ErrorCode {
     /** The network configuration asks for a CNI version that we don't speak, or one without this command. */

@@ -127,7 +127,8 @@ public record NetworkConfiguration(
     /**
      * The plugin that {@code ipam} names; empty when there is none, or an empty object, which means the same.
      *
-     * @throws CniException {@link ErrorCode#CONFIGURATION} when the type is missing or could lead out of {@code CNI_PATH}
+     * @throws CniException {@link ErrorCode#CONFIGURATION} when the type is missing, could lead out of {@code CNI_PATH},
+     *     or is that of the network itself
      */
     public static Optional<String> ipamType(ObjectNode source) throws CniException {
         ObjectNode ipam = object(source, "ipam");
@@ -143,6 +144,10 @@ public record NetworkConfiguration(
                 || type.textValue().equals(".")
                 || type.textValue().equals("..")) {
             throw invalid("ipam.type", type, expected);
+        }
+        if (type.equals(source.path("type"))) {
+            // Each run would start the next one, with the same configuration and without end
+            throw invalid("ipam.type", type, "another plugin than the one that delegates to it");
         }
         return Optional.of(type.textValue());
     }

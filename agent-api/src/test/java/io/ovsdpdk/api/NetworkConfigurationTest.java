@@ -126,6 +126,7 @@ class NetworkConfigurationTest {
                 "ipam.type    | {\"type\":\"\"}",
                 "ipam.type    | {\"type\":\"a/b\"}",
                 "ipam.type    | {\"type\":\"..\"}",
+                "ipam.type    | {\"type\":\"ovs-dpdk\"}",
                 "dns          | []",
                 "dns.search   | {\"search\":\"a\"}",
                 "dns.options  | {\"options\":[1]}",

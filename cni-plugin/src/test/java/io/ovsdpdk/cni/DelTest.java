@@ -79,7 +79,14 @@ class DelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"\"host-local\"", "{\"type\":7}", "{\"subnet\":\"10.1.0.0/16\"}", "{\"type\":\"../sh\"}"})
+    @ValueSource(
+            strings = {
+                "\"host-local\"",
+                "{\"type\":7}",
+                "{\"subnet\":\"10.1.0.0/16\"}",
+                "{\"type\":\"../sh\"}",
+                "{\"type\":\"ovs-dpdk\"}"
+            })
     void ipamThatCantBeIsNotRunAndSaidOnStandardError(String broken) {
         Answer answer = runtime.call("DEL", network("1.0.0", ",\"ipam\":" + broken));
 
