@@ -15,6 +15,7 @@ import io.ovsdpdk.ovsdb.OvsdbOutcomeUnknownException;
 import io.ovsdpdk.ovsdb.OvsdbProtocolException;
 import io.ovsdpdk.ovsdb.OvsdbTransactionException;
 import io.ovsdpdk.ovsdb.OvsdbUnavailableException;
+import io.ovsdpdk.ovsdb.PendingConfiguration;
 import io.ovsdpdk.ovsdb.PendingPort;
 import io.ovsdpdk.ovsdb.Port;
 import io.ovsdpdk.ovsdb.PortRefusedException;
@@ -26,9 +27,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,6 +51,9 @@ final class Ports {
 
     private final OvsdbClient client;
     private final LocalSwitch localSwitch;
+
+    /** By port name, the removals that ovs-vswitchd was not seen to follow: it still has those ports. */
+    private final Map<String, PendingConfiguration> unfollowed = new ConcurrentHashMap<>();
 
     Ports(OvsdbClient client) {
         this.client = client;
@@ -222,8 +228,9 @@ final class Ports {
                     return pending.get();
                 }
             }
-            localSwitch.deletePort(port.name(), deadline);
+            remove(port.name(), deadline);
         }
+        awaitLetGo(port.name(), deadline);
         return localSwitch.addVhostUserPort(port, deadline);
     }
 
@@ -234,8 +241,36 @@ final class Ports {
      */
     void delete(Attachment attachment, Deadline deadline) throws OvsdbException {
         if (exists(attachment, deadline)) {
-            localSwitch.deletePort(attachment.portName(), deadline);
+            remove(attachment.portName(), deadline);
+            awaitLetGo(attachment.portName(), deadline);
         }
+    }
+
+    /** Out of the database; {@link #awaitLetGo} waits for ovs-vswitchd. */
+    private void remove(String name, Deadline deadline) throws OvsdbException {
+        Optional<PendingConfiguration> removal =
+                localSwitch.removePorts(List.of(name), deadline).configuration();
+        long followed = localSwitch.state().curCfg();
+        unfollowed.values().removeIf(other -> other.number() <= followed);
+        removal.ifPresent(configuration -> unfollowed.put(name, configuration));
+    }
+
+    /** Waits until ovs-vswitchd has let go of a port of that name that was removed, whoever removed it. */
+    private void awaitLetGo(String name, Deadline deadline) throws OvsdbException {
+        PendingConfiguration removal = unfollowed.get(name);
+        if (removal == null) {
+            return;
+        }
+        try {
+            localSwitch.awaitConfiguration(removal, deadline);
+        } catch (SwitchSilentException e) {
+            if (!deadline.expired()) {
+                // The database was replaced, and the removal with it
+                unfollowed.remove(name, removal);
+            }
+            throw e;
+        }
+        unfollowed.remove(name, removal);
     }
 
     /** Likewise, but one that does not follow is no failure: the port is out of the database for good. */
@@ -250,7 +285,7 @@ final class Ports {
     /** Likewise, and leaves it to ovs-vswitchd to follow when it does. */
     void deleteWithoutWaiting(Attachment attachment, Deadline deadline) throws OvsdbException {
         if (exists(attachment, deadline)) {
-            localSwitch.removePorts(List.of(attachment.portName()), deadline);
+            remove(attachment.portName(), deadline);
         }
     }
 
@@ -280,7 +315,7 @@ final class Ports {
     /** Deletes the port of that name, if it is ours, and leaves it to ovs-vswitchd to follow. */
     void deleteOwn(String name, Deadline deadline) throws OvsdbException {
         if (findOwn(name, deadline).isPresent()) {
-            localSwitch.removePorts(List.of(name), deadline);
+            remove(name, deadline);
         }
     }
 

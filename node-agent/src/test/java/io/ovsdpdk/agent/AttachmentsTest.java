@@ -17,6 +17,7 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -213,6 +214,27 @@ class AttachmentsTest extends AttachmentsOnASwitch {
                 .port(PortName.of(id))
                 .filter(port -> port.uuid().equals(old))
                 .isEmpty());
+        ovs.resumeSwitch();
+        added.get();
+
+        assertThat(ovs.switchLog())
+                .contains("using client socket '" + agent.mountsInUse().getFirst() + "/net1.sock'");
+    }
+
+    /** Likewise when the old port is out of the database already, and only ovs-vswitchd has not seen that. */
+    @Test
+    void portThatTheSwitchHasNotLetGoOfIsAwaitedBeforeOneOfItsNameIsMade() throws Exception {
+        agent.add(id);
+        Attachment leaving = new Checkpoints(agent.checkpoints()).readAll().getFirst();
+        ovs.suspendSwitch();
+        agent.ports.deleteWithoutWaiting(leaving, soon());
+        agent.attachments.delete(id);
+        Path elsewhere = agent.root().resolve("elsewhere");
+        Future<Attached> added =
+                threads.submit(() -> agent.add(id, agent.network().put("sharedDir", elsewhere.toString())));
+        // The mount is there, and only the port is missing
+        await().until(() -> !agent.mountsInUse().isEmpty());
+        await().during(Duration.ofMillis(200)).until(() -> !agent.hasPort(id));
         ovs.resumeSwitch();
         added.get();
 
