@@ -19,6 +19,9 @@ final class Announcements {
     /** When each was opened. */
     private final Map<AttachmentId, Long> open = new ConcurrentHashMap<>();
 
+    /** When each was deleted whose second half may still come. */
+    private final Map<AttachmentId, Long> withdrawn = new ConcurrentHashMap<>();
+
     /** @param nanoTime a clock like {@link System#nanoTime} */
     Announcements(LongSupplier nanoTime) {
         this.nanoTime = nanoTime;
@@ -31,12 +34,33 @@ final class Announcements {
     }
 
     void open(AttachmentId id) {
-        open.values().removeIf(this::isOver);
+        forgetOld();
+        withdrawn.remove(id);
         open.put(id, nanoTime.getAsLong());
     }
 
-    void close(AttachmentId id) {
+    /**
+     * An ADD came, with or without an announcement.
+     *
+     * @return false when it was announced and then deleted
+     */
+    boolean close(AttachmentId id) {
         open.remove(id);
+        Long since = withdrawn.remove(id);
+        return since == null || isOver(since);
+    }
+
+    /** A DEL came: the second half of an ADD that was announced comes too late. */
+    void withdraw(AttachmentId id) {
+        forgetOld();
+        if (open.remove(id) != null) {
+            withdrawn.put(id, nanoTime.getAsLong());
+        }
+    }
+
+    private void forgetOld() {
+        open.values().removeIf(this::isOver);
+        withdrawn.values().removeIf(this::isOver);
     }
 
     private boolean isOver(long since) {
@@ -45,6 +69,6 @@ final class Announcements {
 
     /** How many are kept, over or not. */
     int size() {
-        return open.size();
+        return open.size() + withdrawn.size();
     }
 }

@@ -143,7 +143,12 @@ final class Attachments implements AutoCloseable {
             throws CniException, InterruptedException {
         Attachment wanted = plans.of(request, ipam);
         try (var _ = hold(wanted.id(), deadline)) {
-            announcements.close(wanted.id());
+            if (!announcements.close(wanted.id()) && !ipam.isEmpty()) {
+                throw new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        describe(wanted.id()) + " was deleted while the IPAM plugin ran",
+                        "the address is released; add it again");
+            }
             Optional<Attachment> existing = made(wanted.id());
             if (existing.isPresent()) {
                 return repeat(existing.get(), wanted, deadline);

@@ -129,7 +129,7 @@ final class Removals implements AutoCloseable {
             dequeue(id);
         }
         try (var _ = lock) {
-            announcements.close(id);
+            announcements.withdraw(id);
             // Another object: whoever removes it in the background leaves it to us
             known.find(id).ifPresent(attachment -> known.enter(attachment.as(Attachment.State.REMOVING)));
             Optional<String> obstacle = takeDown(id, ports::deletePatiently, Deadline.after(DELETION_TIMEOUT));

@@ -329,6 +329,23 @@ class AttachmentsTest extends AttachmentsOnASwitch {
     }
 
     @Test
+    void addWhoseAnnouncementWasDeletedIsRefused() throws Exception {
+        ObjectNode addresses = Json.object();
+        addresses.putArray("ips").addObject().put("address", "10.1.0.5/16");
+        agent.announce(id);
+        agent.attachments.delete(id);
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "was deleted",
+                () -> agent.attachments.add(request(id, agent.network()), addresses, soon()));
+        agent.assertNothingOf(id);
+        assertThat(agent.announce(id)).isEmpty();
+        assertThat(agent.attachments.add(request(id, agent.network()), addresses, soon()))
+                .isNotNull();
+    }
+
+    @Test
     void announcementOfWhatCanNotBeIsRefusedAndNotKept() {
         assertFails(
                 ErrorCode.BRIDGE_MISSING,
