@@ -238,12 +238,19 @@ final class Attachments implements AutoCloseable {
         return existing.attached();
     }
 
-    /** When it fails, the attachment is what it was before, one without a port: the DEL that follows takes it down. */
+    /**
+     * When it fails, the attachment is what it was before. A port that is as promised and that ovs-vswitchd is slow to
+     * give an {@code ofport}, while it starts for instance, stays: a guest may be waiting for it. Without one, or with one
+     * that ovs-vswitchd refused, the attachment has none then; the DEL that follows takes it down.
+     */
     private void remakePort(Attachment existing, Deadline deadline) throws CniException {
+        boolean promised = ports.isAsPromised(existing);
         try {
             ports.make(existing, deadline);
         } catch (CniException | RuntimeException e) {
-            removals.rollBackPort(existing, e);
+            if (!(promised && e instanceof CniException failure && failure.is(ErrorCode.TRY_AGAIN))) {
+                removals.rollBackPort(existing, e);
+            }
             throw e;
         }
     }

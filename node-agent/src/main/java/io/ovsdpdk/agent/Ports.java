@@ -319,9 +319,14 @@ final class Ports {
         }
     }
 
+    /** Whether the attachment's rows are as promised, whatever ovs-vswitchd made of them. */
+    boolean isAsPromised(Attachment attachment) {
+        return difference(attachment).isEmpty();
+    }
+
     /** Whether the attachment's port is as promised and ovs-vswitchd has it. */
     boolean isInOrder(Attachment attachment) {
-        return difference(attachment).isEmpty()
+        return isAsPromised(attachment)
                 && localSwitch
                         .interfaceOf(attachment.portName())
                         .filter(present ->

@@ -221,4 +221,21 @@ class FailedAddTest extends AttachmentsOnASwitch {
         agent.add(id);
         assertThat(agent.check(id)).isNotNull();
     }
+
+    /** As while ovs-vswitchd starts with many ports: the guest behind it must not lose it to a repeated ADD. */
+    @Test
+    void portThatTheSwitchIsSlowToTakeUpStaysWhenARepeatedAddFails() throws Exception {
+        agent.add(id);
+        var port = agent.localSwitch.port(PortName.of(id)).orElseThrow().uuid();
+        ovs.suspendSwitch();
+        vsctl("--no-wait", "clear", "Interface", PortName.of(id), "ofport");
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "no ofport",
+                () -> agent.attachments.add(
+                        request(id, agent.network()), Json.object(), Deadline.after(Duration.ofMillis(200))));
+
+        assertThat(agent.localSwitch.port(PortName.of(id)).orElseThrow().uuid()).isEqualTo(port);
+    }
 }
