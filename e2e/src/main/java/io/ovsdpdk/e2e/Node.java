@@ -142,10 +142,15 @@ public final class Node implements AutoCloseable {
 
     /** Starts one more agent on this node's folders, which is not waited for and which the caller must end. */
     public ChildProcess launchAgent(String... more) throws IOException {
+        return launchAgentIn(runDir(), more);
+    }
+
+    /** Likewise, with another folder for its socket and its mounts. */
+    public ChildProcess launchAgentIn(Path runDir, String... more) throws IOException {
         List<String> command = new ArrayList<>(Jars.agent());
         command.addAll(List.of(
                 "--ovsdb=unix:" + ovs.socket(),
-                "--run-dir=" + runDir(),
+                "--run-dir=" + runDir,
                 "--state-dir=" + stateDir(),
                 "--shared-dir-root=" + sharedRoot()));
         command.addAll(List.of(more));

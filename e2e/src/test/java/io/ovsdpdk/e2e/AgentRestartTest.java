@@ -179,6 +179,19 @@ class AgentRestartTest {
         added(node.ask(node.add("c1", IFNAME)));
     }
 
+    /** It would take the other's checkpoints for those of a dead agent. */
+    @Test
+    void agentWithAnotherRunDirKeepsOffTheCheckpointsOfTheOneThatServes() throws Exception {
+        added(node.ask(node.add("c1", IFNAME)));
+
+        ChildProcess second = node.launchAgentIn(node.runDir().resolveSibling("run2"));
+
+        assertThat(exitStatus(second)).isEqualTo(69);
+        assertThat(node.agentLog()).contains("another agent uses these checkpoints");
+        assertThat(node.stateDir().resolve("attachments"))
+                .isDirectoryNotContaining(file -> file.toString().endsWith(".broken"));
+    }
+
     /** SIGTERM, as from systemd or kubelet. */
     private static void terminate(ChildProcess agent) {
         Optional<ProcessHandle> process = ProcessHandle.of(agent.pid());

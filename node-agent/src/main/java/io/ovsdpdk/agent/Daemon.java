@@ -65,11 +65,17 @@ record Daemon(
             Path agentDir = folder(runDir.resolve("agent"), "rwx------");
             folder(stateDir, "rwx------");
             Path checkpoints = folder(stateDir.resolve("attachments"), "rwx------");
-            try (FileChannel file = FileChannel.open(
-                            agentDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                    FileLock lock = file.tryLock()) {
-                if (lock == null) {
+            // One for each folder: two agents may share either
+            try (FileChannel runLockFile = lockFile(agentDir);
+                    FileLock runLock = runLockFile.tryLock();
+                    FileChannel stateLockFile = lockFile(stateDir);
+                    FileLock stateLock = stateLockFile.tryLock()) {
+                if (runLock == null) {
                     LOG.error("another agent serves this node: run-dir={}", runDir);
+                    return UNAVAILABLE;
+                }
+                if (stateLock == null) {
+                    LOG.error("another agent uses these checkpoints: state-dir={}", stateDir);
                     return UNAVAILABLE;
                 }
                 return serve(runDir.resolve(AGENT_SOCKET), new Checkpoints(checkpoints), signal);
@@ -107,6 +113,10 @@ record Daemon(
                 }
             }
         }
+    }
+
+    private static FileChannel lockFile(Path folder) throws IOException {
+        return FileChannel.open(folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     }
 
     private static void warmUp(OvsdbClient client) {
