@@ -60,6 +60,14 @@ public record NetworkConfiguration(
             "loadOnlyInlinedPlugins",
             "cniVersions");
 
+    /** Keys of Userspace CNI, whose configurations people bring along; quoted. */
+    private static final Set<String> USERSPACE_CNI = Set.of("\"host\"", "\"container\"", "\"kubeconfig\"");
+
+    private static final String NOT_USERSPACE_CNI =
+            "; host and container are Userspace CNI's: here the bridge is named by"
+                    + " \"bridge\", and the port is always a dpdkvhostuserclient, the workload being the vhost-user server,"
+                    + " so that the switch can restart under it";
+
     private static final String FOREIGN_PREFIX = "cni.dev/";
 
     /** Keys that may differ between two ADDs of the same attachment without making them different. */
@@ -97,6 +105,7 @@ public record NetworkConfiguration(
      */
     public static NetworkConfiguration of(ObjectNode source) throws CniException {
         refuseUnknownKeys(source);
+        requiredText(source, "type");
         checkDns(source);
         return new NetworkConfiguration(
                 name(source),
@@ -201,7 +210,8 @@ public record NetworkConfiguration(
                     ErrorCode.CONFIGURATION,
                     "the network configuration has unknown keys: "
                             + String.join(", ", unknown.stream().limit(8).toList()),
-                    "the known keys are " + String.join(", ", OWN_KEYS));
+                    "the known keys are " + String.join(", ", OWN_KEYS)
+                            + (unknown.stream().anyMatch(USERSPACE_CNI::contains) ? NOT_USERSPACE_CNI : ""));
         }
     }
 

@@ -11,7 +11,7 @@ public sealed interface Request {
     /**
      * The first half of an ADD with IPAM. Checks everything and makes nothing; the agent answers with
      * {@link Reply.Announced}. Until the {@link Add} or a {@link Delete} of the same attachment comes, for at most two
-     * minutes, another announcement of it is refused: two IPAM plugins must not be asked for the same interface at
+     * minutes or four times the time-out, whichever is longer, another announcement of it is refused: two IPAM plugins must not be asked for the same interface at
      * once. A {@link Delete} in between makes the agent refuse the {@link Add} that follows: the address is released.
      *
      * @param timeout as in {@link Add}

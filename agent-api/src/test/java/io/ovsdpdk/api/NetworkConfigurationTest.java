@@ -173,6 +173,14 @@ class NetworkConfigurationTest {
                         "the known keys are cniVersion, name, type, bridge, sharedDir, mtu, mac, ipam, dns, logLevel");
     }
 
+    @Test
+    void configurationOfUserspaceCniIsToldWhatIsDifferentHere() {
+        CniException refused = refused("host", "{\"engine\":\"ovs-dpdk\",\"iftype\":\"vhostuser\"}");
+
+        assertThat(refused.code()).isEqualTo(ErrorCode.CONFIGURATION.code());
+        assertThat(refused.details()).contains("Userspace CNI", "dpdkvhostuserclient", "restart");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -246,9 +254,10 @@ class NetworkConfigurationTest {
 
     @Test
     void digestDependsOnTheCircumstancesAndNotOnTheOrderOfKeys() throws CniException {
-        ObjectNode one = json("{\"name\":\"n\",\"bridge\":\"b\",\"sharedDir\":\"/s\",\"args\":{\"a\":1,\"b\":[2,3]}}");
-        ObjectNode other =
-                json("{\"args\":{\"b\":[2,3],\"a\":1},\"sharedDir\":\"/s\",\"bridge\":\"b\",\"name\":\"n\"}");
+        ObjectNode one = json(
+                "{\"name\":\"n\",\"type\":\"t\",\"bridge\":\"b\",\"sharedDir\":\"/s\",\"args\":{\"a\":1,\"b\":[2,3]}}");
+        ObjectNode other = json(
+                "{\"args\":{\"b\":[2,3],\"a\":1},\"sharedDir\":\"/s\",\"bridge\":\"b\",\"type\":\"t\",\"name\":\"n\"}");
 
         assertThat(digest(one)).isEqualTo(digest(other)).matches("[0-9a-f]{64}");
         assertThat(NetworkConfiguration.of(one).digest(List.of("/netns"))).isNotEqualTo(digest(one));

@@ -136,7 +136,7 @@ final class AgentClient {
                                     ErrorCode.TRY_AGAIN,
                                     "the agent at " + socket + " did not answer within " + answerWithin.toMillis()
                                             + " ms",
-                                    "the log of this node's pod of the ovs-dpdk-cni DaemonSet says what it waits for"),
+                                    "the log of ovs-dpdk-agent on this node says what it waits for"),
                             received || silent.sent());
                 case AgentConnection.Outcome.Lost lost -> {
                     received |= lost.sent();
@@ -171,7 +171,7 @@ final class AgentClient {
                 ErrorCode.TRY_AGAIN,
                 "no agent answers at " + socket + ": " + reason
                         + (waited.isZero() ? "" : ", tried for " + waited.toMillis() + " ms"),
-                "is this node's pod of the ovs-dpdk-cni DaemonSet running and ready, and is the path the agent's own?");
+                "is ovs-dpdk-agent running on this node, and is the path the agent's own?");
     }
 
     private void pause(Duration pause) throws NoAnswerException {

@@ -8,8 +8,8 @@ import java.util.Optional;
 /**
  * DEL: removes the attachment and releases its addresses. Needs nothing but container ID and interface name.
  *
- * <p>First the port, then the address, which must not be another's while the port still passes frames. Both are tried
- * whatever becomes of the other: Multus does not repeat a DEL. An IPAM plugin that can't be run, since its name is no
+ * <p>First the port, then the address, so that as a rule nobody else has it while the port still passes frames. Both are
+ * tried whatever becomes of the other: Multus does not repeat a DEL, and the container is gone. An IPAM plugin that can't be run, since its name is no
  * name or it is no longer on the node, is reported and left out: an error would keep the pod in Terminating for ever.
  */
 final class DelCommand {

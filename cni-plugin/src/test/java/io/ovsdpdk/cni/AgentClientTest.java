@@ -65,7 +65,7 @@ class AgentClientTest {
 
         assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
         assertThat(answer.message()).contains(socket.toString(), "No such file");
-        assertThat(answer.details()).contains("pod of the ovs-dpdk-cni DaemonSet");
+        assertThat(answer.details()).contains("is ovs-dpdk-agent running on this node");
     }
 
     @Test

@@ -83,7 +83,7 @@ class StatusTest {
 
         assertThat(answer.code()).isEqualTo(50);
         assertThat(answer.message()).contains(folder.resolve("agent.sock").toString());
-        assertThat(answer.details()).contains("DaemonSet");
+        assertThat(answer.details()).contains("ovs-dpdk-agent");
         assertThat(Duration.between(start, Instant.now())).isLessThan(Duration.ofSeconds(5));
     }
 

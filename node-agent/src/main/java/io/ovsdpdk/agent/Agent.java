@@ -44,8 +44,7 @@ final class Agent implements Function<Request, Reply> {
             return switch (request) {
                 case Request.Announce announce -> {
                     refuseWithoutMounts(ErrorCode.TRY_AGAIN);
-                    yield new Reply.Announced(
-                            attachments.announce(announce.attachment(), Deadline.after(announce.timeout())));
+                    yield new Reply.Announced(attachments.announce(announce.attachment(), announce.timeout()));
                 }
                 case Request.Add add -> {
                     refuseWithoutMounts(ErrorCode.TRY_AGAIN);

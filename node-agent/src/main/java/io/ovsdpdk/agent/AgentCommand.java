@@ -131,7 +131,15 @@ final class AgentCommand implements Callable<Integer> {
         }
     }
 
+    /** A tenant's folder must never be, hold or lie in one of ours. */
     private SharedRoots sharedRoots() {
+        for (Path root : sharedDirRoots) {
+            for (Path own : List.of(runDir, stateDir)) {
+                if (root.startsWith(own) || own.startsWith(root)) {
+                    throw refuse("--shared-dir-root", root, "apart from the agent's own folder " + own);
+                }
+            }
+        }
         try {
             return new SharedRoots(sharedDirRoots);
         } catch (IllegalArgumentException e) {

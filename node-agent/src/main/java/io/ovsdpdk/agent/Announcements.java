@@ -11,15 +11,18 @@ import java.util.function.LongSupplier;
  * {@link io.ovsdpdk.api.Request.Announce}). One attachment's is opened and closed by the holder of its lock only.
  */
 final class Announcements {
-    /** As {@link io.ovsdpdk.api.Request.Announce} promises. */
+    /** As {@link io.ovsdpdk.api.Request.Announce} promises: the least. */
     static final Duration LIFE = Duration.ofMinutes(2);
+
+    /** Between the halves an IPAM plugin runs three times at most, each for as long as the request's time-out. */
+    private static final int RUNS = 4;
 
     private final LongSupplier nanoTime;
 
-    /** When each was opened. */
+    /** When each is over. */
     private final Map<AttachmentId, Long> open = new ConcurrentHashMap<>();
 
-    /** When each was deleted whose second half may still come. */
+    /** Those that were deleted and whose second half may still come, and when that is over. */
     private final Map<AttachmentId, Long> withdrawn = new ConcurrentHashMap<>();
 
     /** @param nanoTime a clock like {@link System#nanoTime} */
@@ -29,14 +32,16 @@ final class Announcements {
 
     /** Whether the attachment was announced, nothing has come of it yet, and its time is not up. */
     boolean isOpen(AttachmentId id) {
-        Long since = open.get(id);
-        return since != null && !isOver(since);
+        Long end = open.get(id);
+        return end != null && !isOver(end);
     }
 
-    void open(AttachmentId id) {
+    /** @param timeout that the request came with */
+    void open(AttachmentId id, Duration timeout) {
         forgetOld();
         withdrawn.remove(id);
-        open.put(id, nanoTime.getAsLong());
+        Duration life = timeout.multipliedBy(RUNS).compareTo(LIFE) > 0 ? timeout.multipliedBy(RUNS) : LIFE;
+        open.put(id, nanoTime.getAsLong() + life.toNanos());
     }
 
     /**
@@ -46,15 +51,16 @@ final class Announcements {
      */
     boolean close(AttachmentId id) {
         open.remove(id);
-        Long since = withdrawn.remove(id);
-        return since == null || isOver(since);
+        Long end = withdrawn.remove(id);
+        return end == null || isOver(end);
     }
 
     /** A DEL came: the second half of an ADD that was announced comes too late. */
     void withdraw(AttachmentId id) {
         forgetOld();
-        if (open.remove(id) != null) {
-            withdrawn.put(id, nanoTime.getAsLong());
+        Long end = open.remove(id);
+        if (end != null) {
+            withdrawn.put(id, end);
         }
     }
 
@@ -63,8 +69,8 @@ final class Announcements {
         withdrawn.values().removeIf(this::isOver);
     }
 
-    private boolean isOver(long since) {
-        return nanoTime.getAsLong() - since >= LIFE.toNanos();
+    private boolean isOver(long end) {
+        return nanoTime.getAsLong() - end >= 0;
     }
 
     /** How many are kept, over or not. */

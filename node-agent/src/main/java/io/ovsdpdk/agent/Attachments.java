@@ -119,8 +119,8 @@ final class Attachments implements AutoCloseable {
     }
 
     /** See {@link io.ovsdpdk.api.Request.Announce}. */
-    Optional<Attached> announce(AttachmentRequest request, Deadline deadline)
-            throws CniException, InterruptedException {
+    Optional<Attached> announce(AttachmentRequest request, Duration timeout) throws CniException, InterruptedException {
+        Deadline deadline = Deadline.after(timeout);
         Attachment wanted = plans.of(request, Json.object());
         try (var _ = hold(wanted.id(), deadline)) {
             Optional<Attachment> existing = made(wanted.id());
@@ -133,7 +133,7 @@ final class Attachments implements AutoCloseable {
             }
             ports.awaitReady(deadline);
             ports.admit(wanted, known.all());
-            announcements.open(wanted.id());
+            announcements.open(wanted.id(), timeout);
             return Optional.empty();
         }
     }

@@ -29,7 +29,8 @@ import org.slf4j.LoggerFactory;
  * One file for each attachment, named after its port: what the agent must not forget when it dies.
  *
  * <p>A file is replaced whole, by rename, so a killed agent leaves the old one or the new one. It is not synced to the
- * disk: after a power cut all containers are gone, and with them the need to remember.
+ * disk: after a power cut all containers are gone; what their DELs need then stands in the ports' {@code external_ids}
+ * too (see {@link PortIdentity}).
  */
 final class Checkpoints {
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);

@@ -15,6 +15,7 @@ import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
@@ -61,9 +62,9 @@ record Daemon(
     /** @return the exit status: 0 after a clean stop, 1 when requests were cut off, 69 when it could not run */
     int run(StopSignal signal) throws InterruptedException {
         try {
-            folder(runDir, "rwx--x--x");
+            ownFolder(runDir, "rwx--x--x");
             Path agentDir = folder(runDir.resolve("agent"), "rwx------");
-            folder(stateDir, "rwx------");
+            ownFolder(stateDir, "rwx------");
             Path checkpoints = folder(stateDir.resolve("attachments"), "rwx------");
             // One for each folder: two agents may share either
             try (FileChannel runLockFile = lockFile(agentDir);
@@ -124,6 +125,25 @@ record Daemon(
             new LocalSwitch(client).warmUp(Deadline.after(WARM_UP_TIMEOUT));
         } catch (OvsdbException e) {
             LOG.warn("the switch's database is not there yet: {}", e.getMessage());
+        }
+    }
+
+    /**
+     * A folder that the administrator named. One that is there keeps its mode: it may be shared with others, whom a
+     * slip must not lock out.
+     *
+     * @throws IOException when somebody else owns it or may write to it
+     */
+    private static void ownFolder(Path path, String mode) throws IOException {
+        if (!Files.exists(path)) {
+            folder(path, mode);
+            return;
+        }
+        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(path);
+        if ((int) Files.getAttribute(path, "unix:uid") != ownUid()
+                || permissions.contains(PosixFilePermission.GROUP_WRITE)
+                || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
+            throw new IOException(path + " must be a folder of the agent's own user that nobody else can write to");
         }
     }
 

@@ -377,11 +377,21 @@ final class Ports {
                         iface.get().options().getOrDefault(SOCKET_OPTION, ""),
                         attachment.switchSocket().toString()))
                 .or(() -> differs(name, "mtu_request", iface.get().mtuRequest(), mtu))
-                .or(() -> differs(
-                        name,
-                        "external_ids:container-id",
-                        port.get().externalIds().getOrDefault("container-id", ""),
-                        attachment.id().containerId()));
+                .or(() -> differentIdentity(name, port.get().externalIds(), attachment))
+                .or(() -> differentIdentity(name, iface.get().externalIds(), attachment));
+    }
+
+    /** Others may note more there. */
+    private static Optional<String> differentIdentity(String name, Map<String, String> actual, Attachment attachment) {
+        return PortIdentity.externalIds(attachment).entrySet().stream()
+                .flatMap(
+                        id -> differs(
+                                name,
+                                "external_ids:" + id.getKey(),
+                                actual.getOrDefault(id.getKey(), ""),
+                                id.getValue())
+                                .stream())
+                .findFirst();
     }
 
     private static Optional<String> differs(String port, String what, Object actual, Object promised) {

@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
@@ -85,6 +89,9 @@ class AgentCommandTest {
                 "--state-dir=relative",
                 "--shared-dir-root=/",
                 "--shared-dir-root=/a,relative",
+                "--shared-dir-root=/run/ovs-dpdk-cni",
+                "--shared-dir-root=/run/ovs-dpdk-cni/p",
+                "--shared-dir-root=/a,/var/lib",
                 "--request-timeout=0",
                 "--request-timeout=61",
                 "--request-timeout=soon",
@@ -108,6 +115,23 @@ class AgentCommandTest {
 
         assertThat(outcome.status()).isEqualTo(2);
         assertThat(outcome.err()).contains("can have 107 bytes");
+    }
+
+    @Test
+    void folderThatOthersCanWriteToIsRefusedAndLeftAsItIs(@TempDir Path folder) throws Exception {
+        Path shared = Files.createDirectory(folder.resolve("shared"));
+        Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
+
+        Outcome outcome = runWith(
+                Map.of(),
+                "--run-dir=" + shared,
+                "--state-dir=" + folder.resolve("state"),
+                "--shared-dir-root=" + folder.resolve("roots"));
+
+        assertThat(outcome.status()).isEqualTo(69);
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(shared)))
+                .isEqualTo("rwxrwxrwx");
+        assertThat(shared).isEmptyDirectory();
     }
 
     @Test

@@ -350,7 +350,8 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         assertFails(
                 ErrorCode.BRIDGE_MISSING,
                 "no bridge",
-                () -> agent.attachments.announce(request(id, agent.network().put("bridge", "none")), soon()));
+                () -> agent.attachments.announce(
+                        request(id, agent.network().put("bridge", "none")), Duration.ofSeconds(10)));
 
         agent.assertNothingOf(id);
     }

@@ -131,7 +131,7 @@ final class TestAgent implements AutoCloseable {
     }
 
     Optional<Attached> announce(AttachmentId id) throws CniException, InterruptedException {
-        return attachments.announce(request(id, network()), soon());
+        return attachments.announce(request(id, network()), Duration.ofSeconds(10));
     }
 
     Attached check(AttachmentId id) throws CniException, InterruptedException {

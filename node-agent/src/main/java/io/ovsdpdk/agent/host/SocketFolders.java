@@ -23,9 +23,6 @@ import java.util.Optional;
  */
 public final class SocketFolders {
 
-    /** Where the mounts are unless the administrator says otherwise. */
-    public static final Path DEFAULT_MOUNT_ROOT = Path.of("/run/ovs-dpdk-cni/p");
-
     /** Others may walk through, but not see what there is. */
     private static final int PARENT_MODE = 0711;
 
