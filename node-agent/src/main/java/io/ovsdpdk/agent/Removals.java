@@ -31,8 +31,14 @@ import org.slf4j.LoggerFactory;
 final class Removals implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Removals.class);
 
-    /** The longest that a DEL waits for others and for the switch before it goes on in the background. */
+    /** The longest that an attempt waits for the switch. */
     private static final Duration DELETION_TIMEOUT = Duration.ofSeconds(10);
+
+    /**
+     * The longest that a DEL waits for its answer: for the switch, and then for the removal of files, which ends after 3 s.
+     * The plugin waits 20 s.
+     */
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(15);
 
     /** A roll-back changes the database alone, which takes milliseconds; a switch that is away is not waited for. */
     private static final Duration ROLLBACK_TIMEOUT = Duration.ofSeconds(1);
@@ -82,7 +88,7 @@ final class Removals implements AutoCloseable {
 
     /** Removes whatever there is of an attachment; returns when it is done, or goes on in the background. */
     void delete(AttachmentId id) throws InterruptedException {
-        await(id, begin(id), Deadline.after(DELETION_TIMEOUT));
+        await(id, begin(id), Deadline.after(ANSWER_TIMEOUT));
     }
 
     /** Begins to remove whatever there is of an attachment. */
