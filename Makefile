@@ -11,6 +11,12 @@ SHELL := /bin/bash
 # the IPAM plugins that the tests delegate to, what the tests start processes with, and Maven.
 PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins iproute2 util-linux maven
 
+# The native binary is linked with musl; the rest unpacks and compiles the builder (toolchain/README.md).
+NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
+
+# How the native binary is optimized: s for size, 2 for speed, b to be built sooner.
+NATIVE_OPT := s
+
 # A JDK 25, wherever it is: JAVA_HOME when it is one, else the first one of the usual folders.
 JDK := $(shell for home in "$$JAVA_HOME" /usr/lib/jvm/* /opt/*jdk* /opt/java/*; do \
 	[ -x "$$home/bin/javac" ] && grep -qs '^JAVA_VERSION="25' "$$home/release" && { echo "$$home"; break; }; done)
@@ -23,7 +29,7 @@ MVN := mvn --batch-mode -Dstyle.color=never --no-transfer-progress $(MVN_FLAGS)
 
 .PHONY: help
 help: ## lists the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: root package ## two attachments on a private OVS-DPDK, frames between them, step by step
@@ -41,6 +47,21 @@ check: jdk packages root ## the developer's loop, under 3 minutes: test without 
 .PHONY: build
 build: package ## the jars, without tests
 	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar
+
+.PHONY: native
+native: jdk native-packages ## the plugin as one static executable: cni-plugin/target/ovs-dpdk
+	@$(MVN) --quiet package -DskipTests -pl cni-plugin -am
+	@toolchain/native-plugin $(NATIVE_OPT)
+
+.PHONY: native-figures
+native-figures: root native package ## measures the native binary and its builder, for docs/native.md: some minutes
+	@$(call install,hyperfine time)
+	@toolchain/measure
+
+.PHONY: bench
+bench: root native package ## start, ADD and DEL of the native binary beside ovs-vsctl and the bare transaction
+	@$(call install,time)
+	@OVS_DPDK_PLUGIN=$(CURDIR)/cni-plugin/target/ovs-dpdk $(JAVA) -jar bench/target/bench-*.jar
 
 .PHONY: fmt
 fmt: jdk packages ## formats the code
@@ -65,14 +86,23 @@ endif
 
 .PHONY: packages
 packages:
-	@missing=; for package in $(PACKAGES); do \
-	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || missing+=" $$package"; done; \
-	[ -z "$$missing" ] && exit 0; \
-	command -v apt-get >/dev/null || { echo "Please install the equivalents of:$$missing" >&2; exit 1; }; \
-	echo "installing$$missing ..."; \
-	log=$$(mktemp); \
-	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; } \
-	  >$$log 2>&1 || { cat $$log >&2; rm -f $$log; exit 1; }; rm -f $$log
+	@$(call install,$(PACKAGES))
+
+.PHONY: native-packages
+native-packages:
+	@$(call install,$(NATIVE_PACKAGES))
+
+# Those of the packages that are missing.
+define install
+missing=; for package in $(1); do \
+  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || missing+=" $$package"; done; \
+[ -z "$$missing" ] && exit 0; \
+command -v apt-get >/dev/null || { echo "Please install the equivalents of:$$missing" >&2; exit 1; }; \
+echo "installing$$missing ..."; \
+log=$$(mktemp); \
+{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; } \
+  >$$log 2>&1 || { cat $$log >&2; rm -f $$log; exit 1; }; rm -f $$log
+endef
 
 .PHONY: root
 root:

@@ -98,7 +98,7 @@ public final class Demo {
         PluginCall.Outcome outcome =
                 node.call("ADD", container, IFNAME, network).run();
         require(outcome.succeeded(), "ADD failed: " + outcome);
-        say("the plugin answered after %s, start of its JVM included:", milliseconds(outcome.took()));
+        say("the plugin answered after %s, start of its process included:", milliseconds(outcome.took()));
         json(outcome.json());
         Path socket = node.workloadSocket(container, IFNAME);
         require(

@@ -13,11 +13,16 @@ final class Jars {
     private static final List<String> QUICK_START =
             List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx64m");
 
+    private static final String PLUGIN_VARIABLE = "OVS_DPDK_PLUGIN";
+
     private Jars() {}
 
-    /** The beginning of the plugin's command line. */
+    /** The beginning of the plugin's command line: the executable that {@code OVS_DPDK_PLUGIN} names, or its jar's. */
     static List<String> plugin() throws IOException {
-        return java(QUICK_START, "cni-plugin");
+        String executable = System.getenv(PLUGIN_VARIABLE);
+        return executable == null || executable.isEmpty()
+                ? java(QUICK_START, "cni-plugin")
+                : List.of(Path.of(executable).toAbsolutePath().toString());
     }
 
     /** The beginning of the agent's command line. */

@@ -1,0 +1,167 @@
+package io.ovsdpdk.bench;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.e2e.Node;
+import io.ovsdpdk.e2e.PluginCall;
+import io.ovsdpdk.ovsdb.Deadline;
+import io.ovsdpdk.ovsdb.LocalSwitch;
+import io.ovsdpdk.ovsdb.OvsdbClient;
+import io.ovsdpdk.ovsdb.OvsdbException;
+import io.ovsdpdk.ovsdb.OvsdbOptions;
+import io.ovsdpdk.ovsdb.VhostUserPort;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/** {@code make bench}: start, ADD and DEL of the plugin beside {@code ovs-vsctl} and the bare transaction. */
+public final class Main {
+    private static final int WARM_UP = 5;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Map<String, String> PATH =
+            Map.of("PATH", System.getenv().getOrDefault("PATH", "/usr/bin:/bin"));
+
+    private final Node node;
+    private final Path scratch;
+    private final OvsdbClient client;
+    private final LocalSwitch localSwitch;
+    private final int rounds;
+
+    private Main(Node node, Path scratch, OvsdbClient client, int rounds) {
+        this.node = node;
+        this.scratch = scratch;
+        this.client = client;
+        this.localSwitch = new LocalSwitch(client);
+        this.rounds = rounds;
+    }
+
+    /** @param arguments how often each thing is measured; 50 when nothing is said */
+    public static void main(String[] arguments) throws IOException, OvsdbException {
+        int rounds = arguments.length == 0 ? 50 : Integer.parseInt(arguments[0]);
+        try (Node node = Node.start();
+                OvsdbClient client = new OvsdbClient(node.ovs().socket(), LocalSwitch.TABLES, OvsdbOptions.DEFAULT)) {
+            Path scratch = Files.createDirectory(node.folder().resolve("bench"));
+            Main bench = new Main(node, scratch, client, rounds);
+            bench.start();
+            bench.ports();
+        }
+    }
+
+    /** What it costs that there is a process at all. */
+    private void start() throws IOException {
+        Program nothing = new Program(List.of("/bin/true"), PATH, new byte[0]);
+        Program vsctl = new Program(List.of("ovs-vsctl", "--version"), PATH, new byte[0]);
+        PluginCall version = node.call("VERSION", "c0", "net1", node.network("1.1.0", "bench"));
+        Program plugin = new Program(version.command(), version.environment(), version.network());
+        List<Program> programs = List.of(nothing, vsctl, plugin);
+        List<Series> series =
+                List.of(new Series("/bin/true"), new Series("ovs-vsctl --version"), new Series("ovs-dpdk VERSION"));
+        for (int round = -WARM_UP; round < rounds; round++) {
+            for (int i = 0; i < programs.size(); i++) {
+                Duration took = programs.get(i).run(scratch);
+                if (round >= 0) {
+                    series.get(i).add(took);
+                }
+            }
+        }
+        for (int i = 0; i < programs.size(); i++) {
+            series.get(i).addPeak(programs.get(i).peak(scratch));
+        }
+        print("Start, to the end of the process", series);
+    }
+
+    /** One port, until ovs-vswitchd has it, and its removal; on a bridge without others. */
+    private void ports() throws IOException, OvsdbException {
+        client.awaitSynchronised(Deadline.after(PATIENCE));
+        localSwitch.warmUp(Deadline.after(PATIENCE));
+        Series floorAdd = new Series("bare transaction, warm connection");
+        Series floorDel = new Series("bare transaction, warm connection");
+        Series vsctlAdd = new Series("ovs-vsctl add-port, waiting");
+        Series vsctlDel = new Series("ovs-vsctl del-port, waiting");
+        Series pluginAdd = new Series("ovs-dpdk ADD");
+        Series pluginDel = new Series("ovs-dpdk DEL");
+        for (int round = -WARM_UP; round < rounds; round++) {
+            boolean counts = round >= 0;
+            Duration add = addBare("floor");
+            Duration del = deleteBare("floor");
+            Duration addByVsctl = vsctl(
+                    "add-port",
+                    "br0",
+                    "byvsctl",
+                    "--",
+                    "set",
+                    "Interface",
+                    "byvsctl",
+                    "type=dpdkvhostuserclient",
+                    "options:vhost-server-path=" + scratch.resolve("v.sock"));
+            Duration delByVsctl = vsctl("del-port", "br0", "byvsctl");
+            ObjectNode network = node.network("1.1.0", "bench");
+            String container = "c" + (round + WARM_UP);
+            Duration addByPlugin = program("ADD", container, network).run(scratch);
+            Duration delByPlugin = program("DEL", container, network).run(scratch);
+            if (counts) {
+                floorAdd.add(add);
+                floorDel.add(del);
+                vsctlAdd.add(addByVsctl);
+                vsctlDel.add(delByVsctl);
+                pluginAdd.add(addByPlugin);
+                pluginDel.add(delByPlugin);
+            }
+        }
+        ObjectNode network = node.network("1.1.0", "bench");
+        pluginAdd.addPeak(program("ADD", "peak", network).peak(scratch));
+        pluginDel.addPeak(program("DEL", "peak", network).peak(scratch));
+        print("ADD, until ovs-vswitchd has the port", List.of(floorAdd, vsctlAdd, pluginAdd));
+        print("DEL, until ovs-vswitchd has let go of it", List.of(floorDel, vsctlDel, pluginDel));
+    }
+
+    private Program program(String command, String container, ObjectNode network) throws IOException {
+        PluginCall call = node.call(command, container, "net1", network);
+        return new Program(call.command(), call.environment(), call.network());
+    }
+
+    private Duration addBare(String name) throws OvsdbException {
+        long start = System.nanoTime();
+        Deadline deadline = Deadline.after(PATIENCE);
+        localSwitch.awaitApplied(
+                localSwitch.addVhostUserPort(
+                        new VhostUserPort(
+                                "br0", name, scratch.resolve("f.sock").toString(), OptionalInt.empty(), Map.of()),
+                        deadline),
+                deadline);
+        return Duration.ofNanos(System.nanoTime() - start);
+    }
+
+    private Duration deleteBare(String name) throws OvsdbException {
+        long start = System.nanoTime();
+        localSwitch.deletePort(name, Deadline.after(PATIENCE));
+        return Duration.ofNanos(System.nanoTime() - start);
+    }
+
+    private Duration vsctl(String... arguments) throws IOException {
+        List<String> command = new java.util.ArrayList<>(
+                List.of("ovs-vsctl", "--db=unix:" + node.ovs().socket()));
+        command.addAll(List.of(arguments));
+        return new Program(command, PATH, new byte[0]).run(scratch);
+    }
+
+    /** The first of them is what the others are compared with. */
+    private static void print(String title, List<Series> all) {
+        Series first = all.getFirst();
+        System.out.printf("%n%s (%d of each)%n", title, first.size());
+        System.out.printf("  %-36s %10s %10s %10s %8s %10s%n", "", "median", "p95", "more", "ratio", "peak RSS");
+        for (Series series : all) {
+            System.out.printf(
+                    "  %-36s %7.2f ms %7.2f ms %7.2f ms %7.1fx %10s%n",
+                    series.name(),
+                    series.median(),
+                    series.p95(),
+                    series.median() - first.median(),
+                    series.median() / first.median(),
+                    series.peak() == 0 ? "" : String.format("%.1f MiB", series.peak()));
+        }
+    }
+}
