@@ -1,5 +1,6 @@
 package io.ovsdpdk.api;
 
+import java.util.List;
 import java.util.Optional;
 
 /** What the agent answers. */
@@ -10,6 +11,14 @@ public sealed interface Reply {
     record Added(Attached attached) implements Reply {}
 
     record Done() implements Reply {}
+
+    record Listed(List<AttachmentView> attachments) implements Reply {
+        public Listed {
+            attachments = List.copyOf(attachments);
+        }
+    }
+
+    record Inspected(NodeView node) implements Reply {}
 
     /** @param error goes to the runtime as it is */
     record Failed(CniException error) implements Reply {}

@@ -54,6 +54,12 @@ public sealed interface Request {
     /** Can an ADD be served now? Answered with {@link Reply.Done}, or the reason why not. */
     record Status() implements Request {}
 
+    /** What attachments are there? For people. Answered with {@link Reply.Listed}. */
+    record List() implements Request {}
+
+    /** How is the node? For people. Answered with {@link Reply.Inspected}. */
+    record Inspect() implements Request {}
+
     private static void checkTimeout(Duration timeout) {
         if (timeout.toMillis() < 1 || timeout.compareTo(MAX_TIMEOUT) > 0) {
             throw new IllegalArgumentException(

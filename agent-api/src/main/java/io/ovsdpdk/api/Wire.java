@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -42,6 +44,8 @@ public final class Wire {
                 collect.valid().forEach(id -> putId(valid.addObject(), id));
             }
             case Request.Status ignored -> node.put("op", "status");
+            case Request.List ignored -> node.put("op", "list");
+            case Request.Inspect ignored -> node.put("op", "inspect");
         }
         return line(node);
     }
@@ -57,6 +61,8 @@ public final class Wire {
             case "check" -> new Request.Check(attachment(node));
             case "collect" -> new Request.Collect(text(node, "network"), ids(node.path("valid")));
             case "status" -> new Request.Status();
+            case "list" -> new Request.List();
+            case "inspect" -> new Request.Inspect();
             default ->
                 throw new CniException(
                         ErrorCode.DECODING,
@@ -74,6 +80,12 @@ public final class Wire {
             }
             case Reply.Added added -> node.put("reply", "added").set("attached", toJson(added.attached()));
             case Reply.Done ignored -> node.put("reply", "done");
+            case Reply.Listed listed -> {
+                ArrayNode attachments = node.put("reply", "listed").putArray("attachments");
+                listed.attachments().forEach(view -> attachments.add(view.toJson()));
+            }
+            case Reply.Inspected inspected ->
+                node.put("reply", "inspected").set("node", inspected.node().toJson());
             case Reply.Failed failed ->
                 node.put("reply", "failed")
                         .put("code", failed.error().code())
@@ -93,6 +105,8 @@ public final class Wire {
                         node.has("attached") ? Optional.of(attached(object(node, "attached"))) : Optional.empty());
             case "added" -> new Reply.Added(attached(object(node, "attached")));
             case "done" -> new Reply.Done();
+            case "listed" -> new Reply.Listed(views(node.path("attachments")));
+            case "inspected" -> new Reply.Inspected(nodeView(object(node, "node")));
             case "failed" ->
                 new Reply.Failed(new CniException(number(node, "code"), text(node, "msg"), text(node, "details")));
             default ->
@@ -125,6 +139,44 @@ public final class Wire {
                 object(node, "ipam"));
     }
 
+    private static List<AttachmentView> views(JsonNode nodes) throws CniException {
+        if (!nodes.isArray()) {
+            throw new CniException(ErrorCode.DECODING, "\"attachments\" must be a JSON array");
+        }
+        List<AttachmentView> views = new ArrayList<>();
+        for (JsonNode node : nodes) {
+            views.add(new AttachmentView(
+                    id(node),
+                    pod(node.path("pod")),
+                    text(node, "network"),
+                    text(node, "bridge"),
+                    text(node, "port"),
+                    mac(text(node, "mac"), ErrorCode.DECODING),
+                    node.has("mtu") ? OptionalInt.of(number(node, "mtu")) : OptionalInt.empty(),
+                    text(node, "socketPath"),
+                    text(node, "switchSocket"),
+                    text(node, "state"),
+                    text(node, "link"),
+                    text(node, "problem")));
+        }
+        return views;
+    }
+
+    private static NodeView nodeView(ObjectNode node) throws CniException {
+        return new NodeView(
+                text(node, "agentVersion"),
+                text(node, "switchVersion"),
+                text(node, "dpdkVersion"),
+                node.path("connected").asBoolean(),
+                number(node, "ports"),
+                number(node, "portLimit"),
+                number(node, "attachments"),
+                text(node, "mounts"),
+                number(node, "code"),
+                text(node, "problem"),
+                text(node, "remedy"));
+    }
+
     private static ObjectNode putAttachment(ObjectNode node, AttachmentRequest attachment) {
         putId(node, attachment.id()).put("sandbox", attachment.sandbox());
         node.putObject("pod")
@@ -136,18 +188,21 @@ public final class Wire {
         return node;
     }
 
+    private static PodIdentity pod(JsonNode pod) throws CniException {
+        try {
+            return new PodIdentity(text(pod, "namespace"), text(pod, "name"), text(pod, "uid"));
+        } catch (IllegalArgumentException e) {
+            throw new CniException(ErrorCode.ENVIRONMENT, e.getMessage(), "", e);
+        }
+    }
+
     private static AttachmentRequest attachment(ObjectNode node) throws CniException {
         AttachmentId id = id(node);
-        ObjectNode pod = object(node, "pod");
         Optional<MacAddress> mac =
                 node.has("mac") ? Optional.of(mac(text(node, "mac"), ErrorCode.ENVIRONMENT)) : Optional.empty();
         try {
             return new AttachmentRequest(
-                    id,
-                    text(node, "sandbox"),
-                    new PodIdentity(text(pod, "namespace"), text(pod, "name"), text(pod, "uid")),
-                    mac,
-                    object(node, "network"));
+                    id, text(node, "sandbox"), pod(object(node, "pod")), mac, object(node, "network"));
         } catch (IllegalArgumentException e) {
             throw new CniException(ErrorCode.ENVIRONMENT, e.getMessage(), "", e);
         }
@@ -191,7 +246,7 @@ public final class Wire {
         return node.get(key).textValue();
     }
 
-    private static int number(ObjectNode node, String key) throws CniException {
+    private static int number(JsonNode node, String key) throws CniException {
         if (!node.path(key).isIntegralNumber() || !node.get(key).canConvertToInt()) {
             throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no number");
         }

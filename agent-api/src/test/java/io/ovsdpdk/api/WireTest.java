@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -40,7 +41,9 @@ class WireTest {
                 new Request.Check(attachment(Optional.of(MAC))),
                 new Request.Collect("fast", Set.of()),
                 new Request.Collect("fast", Set.of(ID, new AttachmentId("c2", "net1"))),
-                new Request.Status());
+                new Request.Status(),
+                new Request.List(),
+                new Request.Inspect());
     }
 
     static Stream<Reply> replies() {
@@ -58,7 +61,36 @@ class WireTest {
                 new Reply.Announced(Optional.of(attached)),
                 new Reply.Added(attached),
                 new Reply.Added(without),
-                new Reply.Done());
+                new Reply.Done(),
+                new Reply.Listed(List.of()),
+                new Reply.Listed(List.of(
+                        new AttachmentView(
+                                ID,
+                                PodIdentity.NONE,
+                                "fast",
+                                "br0",
+                                "vhu1",
+                                MAC,
+                                OptionalInt.of(1500),
+                                "/x",
+                                "/y",
+                                "made",
+                                "up",
+                                ""),
+                        new AttachmentView(
+                                ID,
+                                new PodIdentity("default", "p1", "u1"),
+                                "fast",
+                                "br0",
+                                "vhu1",
+                                MAC,
+                                OptionalInt.empty(),
+                                "/x",
+                                "/y",
+                                "removing",
+                                "",
+                                "could not"))),
+                new Reply.Inspected(new NodeView("1", "3.1", "", true, 3, 1024, 2, "full", 50, "off", "on")));
     }
 
     @ParameterizedTest

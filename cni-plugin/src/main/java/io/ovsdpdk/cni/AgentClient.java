@@ -4,14 +4,17 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.NodeView;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -66,6 +69,27 @@ final class AgentClient {
     /** Removes an attachment; waits but shortly for an agent that is away. */
     void delete(AttachmentId id) throws CniException, NoAnswerException {
         done(ask(new Request.Delete(id), shorter(wait, patience.deletion()), patience.removal()));
+    }
+
+    /** Whether there is an agent now, or will be as soon as it has started. */
+    boolean listens() {
+        return AgentConnection.possible(socket);
+    }
+
+    List<AttachmentView> list() throws CniException, NoAnswerException {
+        Reply reply = ask(new Request.List(), Duration.ZERO, patience.answer());
+        if (reply instanceof Reply.Listed listed) {
+            return listed.attachments();
+        }
+        throw unexpected(reply);
+    }
+
+    NodeView inspect() throws CniException, NoAnswerException {
+        Reply reply = ask(new Request.Inspect(), Duration.ZERO, patience.answer());
+        if (reply instanceof Reply.Inspected inspected) {
+            return inspected.node();
+        }
+        throw unexpected(reply);
     }
 
     /** Takes back what a failed ADD may have left; an agent that is away has nothing of it, or gets the runtime's DEL. */

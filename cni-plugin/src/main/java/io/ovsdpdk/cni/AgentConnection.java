@@ -56,6 +56,15 @@ final class AgentConnection {
         }
     }
 
+    /** Whether somebody listens there. */
+    static boolean possible(Path socket) {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return channel.connect(UnixDomainSocketAddress.of(socket));
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     private Outcome converse(SocketChannel channel, long end) throws IOException {
         try (Selector selector = Selector.open()) {
             SelectionKey key = channel.register(selector, SelectionKey.OP_READ | SelectionKey.OP_WRITE);

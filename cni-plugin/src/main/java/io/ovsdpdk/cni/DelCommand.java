@@ -2,26 +2,34 @@ package io.ovsdpdk.cni;
 
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.DeletionQueue;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.NetworkConfiguration;
+import java.io.IOException;
 import java.util.Optional;
 
 /**
  * DEL: removes the attachment and releases its addresses. Needs nothing but container ID and interface name.
  *
+ * <p>An agent that is away is no failure: the deletion is left for it in the {@link DeletionQueue}.
+ *
  * <p>First the port, then the address, so that as a rule nobody else has it while the port still passes frames. Both are
- * tried whatever becomes of the other: Multus does not repeat a DEL, and the container is gone. An IPAM plugin that can't be run, since its name is no
- * name or it is no longer on the node, is reported and left out: an error would keep the pod in Terminating for ever.
+ * tried whatever becomes of the other: Multus does not repeat a DEL, and the container is gone. An IPAM plugin that can't
+ * be run, since its name is no name or it is no longer on the node, is reported and left out: an error would keep the pod
+ * in Terminating for ever.
  */
 final class DelCommand {
     private final Invocation invocation;
     private final NodeConfiguration node;
     private final AgentClient agent;
+    private final Patience patience;
     private final Log log;
 
-    DelCommand(Invocation invocation, NodeConfiguration node, AgentClient agent, Log log) {
+    DelCommand(Invocation invocation, NodeConfiguration node, AgentClient agent, Patience patience, Log log) {
         this.invocation = invocation;
         this.node = node;
         this.agent = agent;
+        this.patience = patience;
         this.log = log;
     }
 
@@ -29,10 +37,7 @@ final class DelCommand {
         AttachmentId id = invocation.environment().id();
         Failures failures = new Failures();
         try {
-            agent.delete(id);
-            log.info("detached");
-        } catch (NoAnswerException e) {
-            failures.add(e.error());
+            detach(id);
         } catch (CniException e) {
             failures.add(e);
         }
@@ -45,6 +50,59 @@ final class DelCommand {
             }
         }
         failures.throwFirst(log);
+    }
+
+    /** By the agent, or, where none answers, by leaving the deletion for the next one. */
+    private void detach(AttachmentId id) throws CniException {
+        DeletionQueue queue = DeletionQueue.of(node.agentSocket());
+        if (deleted(id)) {
+            return;
+        }
+        boolean cameBack;
+        try (DeletionQueue.Held held = queue.lock(patience.queue())) {
+            // An agent that starts listens before it reads the queue: see DeletionQueue
+            cameBack = agent.listens();
+            if (!cameBack) {
+                leave(queue, held, id);
+                return;
+            }
+        } catch (IOException e) {
+            throw notLeft(e);
+        }
+        if (deleted(id)) {
+            return;
+        }
+        try (DeletionQueue.Held held = queue.lock(patience.queue())) {
+            // It listens and does not answer: it watches the queue, or the one after it reads it
+            leave(queue, held, id);
+        } catch (IOException e) {
+            throw notLeft(e);
+        }
+    }
+
+    /** @return false when there was no answer */
+    private boolean deleted(AttachmentId id) throws CniException {
+        try {
+            agent.delete(id);
+            log.info("detached");
+            return true;
+        } catch (NoAnswerException e) {
+            log.warn(e.error().getMessage());
+            return false;
+        }
+    }
+
+    private void leave(DeletionQueue queue, DeletionQueue.Held held, AttachmentId id) throws IOException {
+        queue.leave(id, held);
+        log.warn("the deletion is left for the agent, which carries it out when it is back");
+    }
+
+    private static CniException notLeft(IOException e) {
+        return new CniException(
+                ErrorCode.TRY_AGAIN,
+                "no agent answers, and the deletion can't be left for it: " + e.getMessage(),
+                "is this node's pod of the ovs-dpdk-cni DaemonSet running and ready?",
+                e);
     }
 
     private Optional<IpamPlugin> ipam() {

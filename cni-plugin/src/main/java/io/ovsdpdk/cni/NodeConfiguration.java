@@ -28,6 +28,9 @@ import java.util.List;
  * @param logLevel how much is told on standard error, unless the network configuration says otherwise
  */
 record NodeConfiguration(Path agentSocket, Duration addTimeout, Duration agentWait, LogLevel logLevel) {
+    /** Says in the runtime's environment, which is no tenant's, where the file is. */
+    static final String VARIABLE = "OVS_DPDK_CONF";
+
     static final NodeConfiguration DEFAULT = new NodeConfiguration(
             Path.of("/run/ovs-dpdk-cni/agent/agent.sock"),
             Duration.ofSeconds(10),

@@ -11,12 +11,15 @@ import java.time.Duration;
  * @param cleanup for the answer to a request that only undoes what a failed ADD left
  * @param collection for the answer to GC: vswitchd takes about 20 ms for each port that goes
  * @param deletion how long DEL waits for an agent that is away, at most: a pod that goes should go
+ * @param queue how long DEL waits for others who leave deletions: they look at a socket and write a file
  */
-record Patience(Duration answer, Duration removal, Duration cleanup, Duration collection, Duration deletion) {
+record Patience(
+        Duration answer, Duration removal, Duration cleanup, Duration collection, Duration deletion, Duration queue) {
     static final Patience USUAL = new Patience(
             Duration.ofSeconds(5),
             Duration.ofSeconds(20),
             Duration.ofSeconds(5),
             Duration.ofSeconds(60),
-            Duration.ofSeconds(2));
+            Duration.ofSeconds(2),
+            Duration.ofSeconds(5));
 }

@@ -23,14 +23,17 @@ import java.util.Optional;
  * Standard output gets one JSON object, the result or the error, or nothing where a command has no result.
  */
 final class Plugin {
-    private static final String NODE_CONFIGURATION_VARIABLE = "OVS_DPDK_CONF";
-
     private final Path nodeConfiguration;
+    private final NodeConfiguration usual;
     private final Patience patience;
 
-    /** @param nodeConfiguration where it is, unless {@code OVS_DPDK_CONF} says otherwise */
-    Plugin(Path nodeConfiguration, Patience patience) {
+    /**
+     * @param nodeConfiguration where it is, unless {@code OVS_DPDK_CONF} says otherwise
+     * @param usual for a DEL when there is a broken one
+     */
+    Plugin(Path nodeConfiguration, NodeConfiguration usual, Patience patience) {
         this.nodeConfiguration = nodeConfiguration;
+        this.usual = usual;
         this.patience = patience;
     }
 
@@ -94,7 +97,7 @@ final class Plugin {
                 + "A container runtime starts it, with CNI_COMMAND in the environment.\n";
     }
 
-    private static String productVersion() {
+    static String productVersion() {
         try (InputStream in = Plugin.class.getResourceAsStream("version.txt")) {
             return in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8).strip();
         } catch (IOException e) {
@@ -133,7 +136,7 @@ final class Plugin {
                 case ADD -> {
                     return Optional.of(new AddCommand(invocation, node, agent, log).run());
                 }
-                case DEL -> new DelCommand(invocation, node, agent, log).run();
+                case DEL -> new DelCommand(invocation, node, agent, patience, log).run();
                 case CHECK -> new CheckCommand(invocation, node, agent, log).run();
                 case GC -> new GcCommand(invocation, node, agent, log).run();
                 case STATUS -> new StatusCommand(invocation, node, agent, log).run();
@@ -193,18 +196,18 @@ final class Plugin {
                     throw e;
                 }
                 log.warn(e.getMessage() + " " + e.details());
-                return NodeConfiguration.DEFAULT;
+                return usual;
             }
         }
 
         private Path file() throws CniException {
-            String elsewhere = variables.getOrDefault(NODE_CONFIGURATION_VARIABLE, "");
+            String elsewhere = variables.getOrDefault(NodeConfiguration.VARIABLE, "");
             try {
                 return elsewhere.isEmpty() ? nodeConfiguration : Path.of(elsewhere);
             } catch (InvalidPathException e) {
                 throw new CniException(
                         ErrorCode.ENVIRONMENT,
-                        NODE_CONFIGURATION_VARIABLE + " " + Quoted.of(elsewhere) + " is no path: " + e.getReason());
+                        NodeConfiguration.VARIABLE + " " + Quoted.of(elsewhere) + " is no path: " + e.getReason());
             }
         }
 

@@ -32,7 +32,7 @@ class AddTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         runtime = new ContainerRuntime(folder);
     }
 

@@ -42,7 +42,7 @@ class CheckTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         ipam = new RecordingIpam(plugins);
         runtime = new ContainerRuntime(folder).with("CNI_PATH", plugins.toString());
         agent.then(FakeAgent.reply(new Reply.Added(FakeAgent.attached(
@@ -139,8 +139,8 @@ class CheckTest {
     @Test
     void containerThatTheAgentDoesNotKnowIsCode3() throws IOException {
         agent.close();
-        java.nio.file.Files.delete(folder.resolve("agent.sock"));
-        agent = new FakeAgent(folder.resolve("agent.sock"))
+        java.nio.file.Files.delete(ContainerRuntime.agentSocket(folder));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder))
                 .then(FakeAgent.fail(ErrorCode.UNKNOWN_CONTAINER, "there is no such attachment"));
 
         Answer answer = runtime.call("CHECK", previous("1.1.0", RESULT));

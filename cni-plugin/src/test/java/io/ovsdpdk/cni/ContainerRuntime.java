@@ -3,6 +3,7 @@ package io.ovsdpdk.cni;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.LogLevel;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -25,7 +26,8 @@ final class ContainerRuntime {
             Duration.ofMillis(500),
             Duration.ofMillis(300),
             Duration.ofMillis(500),
-            Duration.ofMillis(200));
+            Duration.ofMillis(200),
+            Duration.ofMillis(300));
 
     /** What the plugin left behind. */
     record Answer(int status, String stdout, String stderr) {
@@ -48,10 +50,16 @@ final class ContainerRuntime {
 
     private final Map<String, String> environment = new HashMap<>();
     private final Path nodeConfiguration;
+    private final NodeConfiguration otherwise;
 
-    /** @param folder for the node configuration; the agent's socket is {@code agent.sock} in it */
+    /** @param folder for the node configuration; the agent's socket is {@code agent/agent.sock} in it */
     ContainerRuntime(Path folder) throws IOException {
         nodeConfiguration = folder.resolve("ovs-dpdk.conf");
+        otherwise = new NodeConfiguration(
+                Files.createDirectories(folder.resolve("usual/agent")).resolve("agent.sock"),
+                Duration.ofSeconds(1),
+                Duration.ZERO,
+                LogLevel.WARN);
         node("\"addTimeoutSeconds\": 1, \"agentWaitSeconds\": 0");
         environment.put("CNI_CONTAINERID", CONTAINER);
         environment.put("CNI_NETNS", NETNS);
@@ -66,8 +74,18 @@ final class ContainerRuntime {
     ContainerRuntime node(String keys) throws IOException {
         Files.writeString(
                 nodeConfiguration,
-                "{\"agentSocket\": \"" + nodeConfiguration.resolveSibling("agent.sock") + "\", " + keys + "}");
+                "{\"agentSocket\": \"" + agentSocket(nodeConfiguration.getParent()) + "\", " + keys + "}");
         return this;
+    }
+
+    /** Where the agent of a run folder listens; the folder around it is made. */
+    static Path agentSocket(Path folder) throws IOException {
+        return Files.createDirectories(folder.resolve("agent")).resolve("agent.sock");
+    }
+
+    /** Where deletions are left for it. */
+    static Path deletions(Path folder) {
+        return folder.resolve("deletions");
     }
 
     Path nodeConfiguration() {
@@ -94,7 +112,7 @@ final class ContainerRuntime {
         ByteArrayOutputStream stderr = new ByteArrayOutputStream();
         int status;
         try (PrintStream print = new PrintStream(stderr, true, StandardCharsets.UTF_8)) {
-            status = new Plugin(nodeConfiguration, IMPATIENT)
+            status = new Plugin(nodeConfiguration, otherwise, IMPATIENT)
                     .run(environment, new ByteArrayInputStream(network), stdout, print);
         }
         return new Answer(status, stdout.toString(StandardCharsets.UTF_8), stderr.toString(StandardCharsets.UTF_8));

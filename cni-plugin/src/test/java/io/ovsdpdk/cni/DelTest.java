@@ -4,12 +4,16 @@ import static io.ovsdpdk.cni.ContainerRuntime.network;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.DeletionQueue;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.cni.ContainerRuntime.Answer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -32,7 +36,7 @@ class DelTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         ipam = new RecordingIpam(plugins);
         runtime = new ContainerRuntime(folder).with("CNI_PATH", plugins.toString());
     }
@@ -151,13 +155,64 @@ class DelTest {
     }
 
     @Test
-    void agentThatIsAwayIsAnErrorAfterTheAddressIsReleased() throws IOException {
+    void agentThatIsAwayIsNoErrorAndTheDeletionIsLeftForIt() throws Exception {
         agent.close();
 
         Answer answer = runtime.call("DEL", network("1.1.0", RecordingIpam.MEMBER));
 
-        assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+        assertThat(answer.status()).isZero();
+        assertThat(answer.stdout()).isEmpty();
+        assertThat(answer.stderr()).contains("left for the agent");
+        assertThat(left()).containsExactly(new AttachmentId(ContainerRuntime.CONTAINER, "net1"));
         assertThat(ipam.commands()).containsExactly("DEL");
+    }
+
+    @Test
+    void deletionIsLeftOnceHoweverOftenItIsAskedFor() throws Exception {
+        agent.close();
+
+        runtime.call("DEL", network("1.1.0", ""));
+        runtime.call("DEL", network("1.1.0", ""));
+
+        assertThat(left()).hasSize(1);
+    }
+
+    @Test
+    void agentThatAlwaysHangsUpGetsTheDeletionLeft() throws Exception {
+        agent.then(Collections.nCopies(100, FakeAgent.say("")).toArray(FakeAgent.Turn[]::new));
+
+        Answer answer = runtime.call("DEL", network("1.1.0", ""));
+
+        assertThat(answer.status()).isZero();
+        assertThat(left()).hasSize(1);
+    }
+
+    @Test
+    void deletionThatCantBeLeftIsAnError() throws Exception {
+        agent.close();
+        Files.writeString(ContainerRuntime.deletions(folder), "a file where the folder should be");
+
+        Answer answer = runtime.call("DEL", network("1.1.0", ""));
+
+        assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+        assertThat(answer.message()).contains("can't be left", "deletions");
+    }
+
+    @Test
+    void queueThatOthersHoldIsWaitedForButNotForEver() throws Exception {
+        agent.close();
+        DeletionQueue queue = new DeletionQueue(ContainerRuntime.deletions(folder));
+
+        try (DeletionQueue.Held held = queue.lock(Duration.ofSeconds(1))) {
+            assertThat(runtime.call("DEL", network("1.1.0", "")).code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+            assertThat(held).isNotNull();
+        }
+        assertThat(runtime.call("DEL", network("1.1.0", "")).status()).isZero();
+    }
+
+    private List<AttachmentId> left() throws IOException {
+        return new DeletionQueue(ContainerRuntime.deletions(folder))
+                .entries().stream().map(DeletionQueue.Entry::id).toList();
     }
 
     @ParameterizedTest
@@ -169,7 +224,9 @@ class DelTest {
 
         assertThat(answer.stderr())
                 .contains("level=warn command=DEL", runtime.nodeConfiguration().toString());
-        assertThat(answer.message()).contains("/run/ovs-dpdk-cni/agent/agent.sock");
+        assertThat(answer.status()).isZero();
+        assertThat(new DeletionQueue(ContainerRuntime.deletions(folder.resolve("usual"))).entries())
+                .hasSize(1);
         assertThat(ipam.commands()).containsExactly("DEL");
     }
 

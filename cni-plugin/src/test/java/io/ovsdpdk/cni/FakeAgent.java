@@ -1,10 +1,12 @@
 package io.ovsdpdk.cni;
 
 import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.api.NodeView;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
@@ -42,6 +44,8 @@ final class FakeAgent implements AutoCloseable {
     private final List<SocketChannel> held = new CopyOnWriteArrayList<>();
     private final Queue<Turn> turns = new ConcurrentLinkedQueue<>();
     private volatile OptionalInt mtu = OptionalInt.of(9000);
+    private volatile List<AttachmentView> attachments = List.of();
+    private volatile NodeView node = new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, "full", 0, "", "");
 
     FakeAgent(Path socket) throws IOException {
         server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -64,6 +68,16 @@ final class FakeAgent implements AutoCloseable {
     FakeAgent withoutMtu() {
         mtu = OptionalInt.empty();
         return this;
+    }
+
+    /** What it lists from now on. */
+    void has(AttachmentView... views) {
+        attachments = List.of(views);
+    }
+
+    /** How its node is from now on. */
+    void is(NodeView view) {
+        node = view;
     }
 
     /** The next connections go this way; those after them are served properly. */
@@ -134,6 +148,8 @@ final class FakeAgent implements AutoCloseable {
             case Request.Delete ignored -> new Reply.Done();
             case Request.Collect ignored -> new Reply.Done();
             case Request.Status ignored -> new Reply.Done();
+            case Request.List ignored -> new Reply.Listed(attachments);
+            case Request.Inspect ignored -> new Reply.Inspected(node);
         };
     }
 

@@ -35,7 +35,7 @@ class GcTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         ipam = new RecordingIpam(plugins);
         runtime = new ContainerRuntime(folder)
                 .without("CNI_CONTAINERID")

@@ -38,7 +38,7 @@ class IpamTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         ipam = new RecordingIpam(plugins);
         runtime = new ContainerRuntime(folder).with("CNI_PATH", "/nowhere::/usr/lib/cni:" + plugins);
     }
@@ -357,7 +357,7 @@ class IpamTest {
 
     @Test
     void agentThatWentInBetweenReleasesTheAddress() throws IOException {
-        ipam.does("ADD", "rm '" + folder.resolve("agent.sock") + "'; echo '" + RecordingIpam.ADDRESSES + "'");
+        ipam.does("ADD", "rm '" + ContainerRuntime.agentSocket(folder) + "'; echo '" + RecordingIpam.ADDRESSES + "'");
 
         Answer answer = runtime.call("ADD", network("1.1.0", RecordingIpam.MEMBER));
 

@@ -35,7 +35,7 @@ class PluginTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         runtime = new ContainerRuntime(folder);
     }
 
@@ -290,7 +290,7 @@ class PluginTest {
     }
 
     private int run(String command, InputStream stdin, OutputStream stdout) {
-        return new Plugin(folder.resolve("none.conf"), ContainerRuntime.IMPATIENT)
+        return new Plugin(folder.resolve("none.conf"), NodeConfiguration.DEFAULT, ContainerRuntime.IMPATIENT)
                 .run(
                         Map.of("CNI_COMMAND", command, "CNI_CONTAINERID", "c1", "CNI_IFNAME", "net1"),
                         stdin,
@@ -309,7 +309,7 @@ class PluginTest {
         ByteArrayOutputStream stdout = new ByteArrayOutputStream();
         ByteArrayOutputStream stderr = new ByteArrayOutputStream();
 
-        int status = new Plugin(folder, ContainerRuntime.IMPATIENT)
+        int status = new Plugin(folder, NodeConfiguration.DEFAULT, ContainerRuntime.IMPATIENT)
                 .run(
                         Map.of("CNI_COMMAND", "DEL"),
                         broken,

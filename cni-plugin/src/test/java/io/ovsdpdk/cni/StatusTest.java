@@ -32,7 +32,7 @@ class StatusTest {
 
     @BeforeEach
     void start() throws IOException {
-        agent = new FakeAgent(folder.resolve("agent.sock"));
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
         ipam = new RecordingIpam(plugins);
         runtime = new ContainerRuntime(folder)
                 .without("CNI_CONTAINERID")
@@ -82,7 +82,8 @@ class StatusTest {
         Answer answer = runtime.call("STATUS", network("1.1.0", ""));
 
         assertThat(answer.code()).isEqualTo(50);
-        assertThat(answer.message()).contains(folder.resolve("agent.sock").toString());
+        assertThat(answer.message())
+                .contains(ContainerRuntime.agentSocket(folder).toString());
         assertThat(answer.details()).contains("ovs-dpdk-agent");
         assertThat(Duration.between(start, Instant.now())).isLessThan(Duration.ofSeconds(5));
     }

@@ -5,10 +5,13 @@ import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.NodeView;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.ovsdb.Deadline;
+import io.ovsdpdk.ovsdb.SwitchState;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,6 +68,9 @@ final class Agent implements Function<Request, Reply> {
                     ports.checkStatus();
                     yield new Reply.Done();
                 }
+                case Request.List ignored ->
+                    new Reply.Listed(attachments.all().stream().map(ports::view).toList());
+                case Request.Inspect ignored -> new Reply.Inspected(inspect());
             };
         } catch (CniException e) {
             LOG.warn(
@@ -80,6 +86,29 @@ final class Agent implements Function<Request, Reply> {
         }
     }
 
+    private NodeView inspect() {
+        Optional<CniException> problem = Optional.empty();
+        try {
+            refuseWithoutMounts(ErrorCode.NOT_AVAILABLE);
+            ports.checkStatus();
+        } catch (CniException e) {
+            problem = Optional.of(e);
+        }
+        SwitchState state = ports.state();
+        return new NodeView(
+                Version.text(),
+                state.ovsVersion(),
+                state.dpdkInitialized() ? state.dpdkVersion() : "",
+                ports.areKnown(),
+                ports.count(),
+                Ports.LIMIT,
+                attachments.count(),
+                mounts.explanation(),
+                problem.map(CniException::code).orElse(0),
+                problem.map(CniException::getMessage).orElse(""),
+                problem.map(CniException::details).orElse(""));
+    }
+
     private static String describe(Request request) {
         return switch (request) {
             case Request.Announce announce -> "request=announce " + describe(announce.attachment());
@@ -88,6 +117,8 @@ final class Agent implements Function<Request, Reply> {
             case Request.Check check -> "request=check " + describe(check.attachment());
             case Request.Collect collect -> "request=collect network=" + collect.network();
             case Request.Status ignored -> "request=status";
+            case Request.List ignored -> "request=list";
+            case Request.Inspect ignored -> "request=inspect";
         };
     }
 

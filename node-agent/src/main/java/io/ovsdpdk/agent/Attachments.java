@@ -15,7 +15,9 @@ import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -111,6 +113,15 @@ final class Attachments implements AutoCloseable {
 
     private void unmountLeftovers() throws IOException {
         folders.unmountLeftovers(ports::anyReachesInto);
+    }
+
+    /** All that are known, in whatever state, in the order of pods and interfaces. */
+    List<Attachment> all() {
+        return known.all().stream()
+                .sorted(Comparator.comparing(
+                                (Attachment attachment) -> attachment.pod().toString())
+                        .thenComparing(attachment -> attachment.id().toString()))
+                .toList();
     }
 
     /** How many there are, in whatever state. */

@@ -4,6 +4,7 @@ import io.ovsdpdk.agent.host.LinuxCalls;
 import io.ovsdpdk.agent.host.MountSupport;
 import io.ovsdpdk.agent.host.Nosymfollow;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.api.DeletionQueue;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.LocalSwitch;
 import io.ovsdpdk.ovsdb.OvsdbClient;
@@ -104,8 +105,11 @@ record Daemon(
             try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints, System::nanoTime)) {
                 attachments.resume();
                 Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
-                try (AgentServer server = new AgentServer(
-                        socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, AgentServer.SEND_TIMEOUT, agent)) {
+                try (LeftDeletions left = new LeftDeletions(
+                                new DeletionQueue(runDir.resolve(DeletionQueue.FOLDER)), attachments);
+                        AgentServer server = listen(socket, agent, left)) {
+                    left.carryOut();
+                    left.follow();
                     server.start();
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
                     signal.await();
@@ -118,6 +122,14 @@ record Daemon(
 
     private static FileChannel lockFile(Path folder) throws IOException {
         return FileChannel.open(folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    }
+
+    /** From then on plugins find us, and wait until what others left is done. */
+    private AgentServer listen(Path socket, Agent agent, LeftDeletions left) throws IOException {
+        try (var _ = left.lock()) {
+            return new AgentServer(
+                    socket, Set.copyOf(List.of(0, ownUid())), requestTimeout, AgentServer.SEND_TIMEOUT, agent);
+        }
     }
 
     private static void warmUp(OvsdbClient client) {

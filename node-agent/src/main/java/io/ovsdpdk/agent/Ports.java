@@ -1,5 +1,6 @@
 package io.ovsdpdk.agent;
 
+import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Quoted;
@@ -27,6 +28,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -44,7 +46,7 @@ final class Ports {
     private static final Set<String> VHOST_TYPES = Set.of(LocalSwitch.VHOST_USER_CLIENT, "dpdkvhostuser");
 
     /** DPDK's MAX_VHOST_DEVICE. One more is refused by the switch, and every later change of it becomes slow. */
-    private static final int LIMIT = 1024;
+    static final int LIMIT = 1024;
 
     /** A switch at rest follows within milliseconds; see {@link #checkStatus}. */
     private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(1);
@@ -418,6 +420,39 @@ final class Ports {
         return client.synchronised();
     }
 
+    /** The switch as a whole. */
+    SwitchState state() {
+        return localSwitch.state();
+    }
+
+    /** How many vhost-user ports the switch has, ours and others'. */
+    int count() {
+        return (int) localSwitch.interfaces().stream()
+                .filter(iface -> VHOST_TYPES.contains(iface.type()))
+                .count();
+    }
+
+    /** An attachment with what the switch says of its port. */
+    AttachmentView view(Attachment attachment) {
+        Optional<Interface> iface = localSwitch.interfaceOf(attachment.portName());
+        String problem = attachment.state() == Attachment.State.MADE
+                ? difference(attachment).orElse(iface.map(Interface::error).orElse(""))
+                : "";
+        return new AttachmentView(
+                attachment.id(),
+                attachment.pod(),
+                attachment.network(),
+                attachment.bridge(),
+                attachment.portName(),
+                attachment.attached().mac(),
+                attachment.attached().mtu(),
+                attachment.attached().socketPath(),
+                attachment.switchSocket().toString(),
+                attachment.state().name().toLowerCase(Locale.ROOT),
+                iface.map(Interface::linkState).orElse(""),
+                problem);
+    }
+
     /**
      * Whether an ADD could be served now.
      *
@@ -431,10 +466,7 @@ final class Ports {
                     "see whether ovsdb-server runs");
         }
         refuseWithoutDpdk(ErrorCode.NOT_AVAILABLE);
-        long ports = localSwitch.interfaces().stream()
-                .filter(iface -> VHOST_TYPES.contains(iface.type()))
-                .count();
-        if (ports >= LIMIT) {
+        if (count() >= LIMIT) {
             throw full(ErrorCode.NOT_AVAILABLE);
         }
         try {

@@ -1,0 +1,48 @@
+package io.ovsdpdk.api;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/**
+ * The node as people look at it.
+ *
+ * @param agentVersion of the agent
+ * @param switchVersion of Open vSwitch; empty where its start scripts didn't note it
+ * @param dpdkVersion empty without DPDK
+ * @param connected whether the agent follows the switch's database
+ * @param ports vhost-user ports of the switch, others' too
+ * @param portLimit how many it can have
+ * @param attachments how many the agent knows
+ * @param mounts what the kernel lets the agent mount, and what that means
+ * @param code of CNI for why no ADD can be served now; 0 when one can
+ * @param problem the same in words; empty when there is none
+ * @param remedy what to do about it
+ */
+public record NodeView(
+        String agentVersion,
+        String switchVersion,
+        String dpdkVersion,
+        boolean connected,
+        int ports,
+        int portLimit,
+        int attachments,
+        String mounts,
+        int code,
+        String problem,
+        String remedy) {
+
+    /** As it stands in replies, and as {@code ovs-dpdk status -o json} prints it. */
+    public ObjectNode toJson() {
+        return Json.object()
+                .put("agentVersion", agentVersion)
+                .put("switchVersion", switchVersion)
+                .put("dpdkVersion", dpdkVersion)
+                .put("connected", connected)
+                .put("ports", ports)
+                .put("portLimit", portLimit)
+                .put("attachments", attachments)
+                .put("mounts", mounts)
+                .put("code", code)
+                .put("problem", problem)
+                .put("remedy", remedy);
+    }
+}

@@ -1,0 +1,66 @@
+package io.ovsdpdk.cni;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+
+/**
+ * Puts an executable where runtimes look for plugins. The file appears whole or not at all, and a running one keeps what it
+ * runs: it is written beside its place, synced, and renamed.
+ *
+ * @param source the executable
+ */
+record Installation(Path source) {
+    static final String NAME = "ovs-dpdk";
+
+    /** @throws IOException when it is no executable of its own that runs, but a JVM */
+    static Installation ofRunning() throws IOException {
+        if (System.getProperty("org.graalvm.nativeimage.imagecode") == null) {
+            throw new IOException("only the native executable can install itself: make native builds it");
+        }
+        return new Installation(Path.of("/proc/self/exe"));
+    }
+
+    /**
+     * @param folder must exist
+     * @return where it is now
+     * @throws IOException when it can't be written; then nothing is changed
+     */
+    Path into(Path folder) throws IOException {
+        Path target = folder.resolve(NAME);
+        Path fresh = Files.createTempFile(folder, "." + NAME + "-", ".new");
+        try {
+            copy(fresh);
+            Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
+            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+            try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
+                directory.force(true);
+            }
+            return target;
+        } catch (IOException e) {
+            Files.deleteIfExists(fresh);
+            throw e;
+        }
+    }
+
+    private void copy(Path to) throws IOException {
+        try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ);
+                FileChannel out =
+                        FileChannel.open(to, Set.of(StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING))) {
+            ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
+            while (in.read(buffer.clear()) >= 0) {
+                buffer.flip();
+                while (buffer.hasRemaining()) {
+                    out.write(buffer);
+                }
+            }
+            out.force(true);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package io.ovsdpdk.cni;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentView;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.PodIdentity;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class NodeCommandsTest {
+    private static final AttachmentView ALICE = view("a11ce000000000", "net1", "default", "alice", "up", "");
+    private static final AttachmentView BOB = view("b0b00000000000", "vhu0", "", "", "down", "could not open device");
+
+    @TempDir
+    private Path folder;
+
+    private FakeAgent agent;
+    private ContainerRuntime runtime;
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @BeforeEach
+    void start() throws IOException {
+        runtime = new ContainerRuntime(folder);
+        agent = new FakeAgent(ContainerRuntime.agentSocket(folder));
+    }
+
+    @AfterEach
+    void stop() {
+        agent.close();
+    }
+
+    private static AttachmentView view(
+            String container, String ifname, String namespace, String pod, String link, String problem) {
+        return new AttachmentView(
+                new AttachmentId(container, ifname),
+                new PodIdentity(namespace, pod, ""),
+                "fast",
+                "br0",
+                "vhu" + container.substring(0, 11),
+                new MacAddress("02:00:00:00:00:01"),
+                OptionalInt.empty(),
+                "/x/" + ifname + ".sock",
+                "/run/p/" + ifname + ".sock",
+                "made",
+                link,
+                problem);
+    }
+
+    private int run(String... arguments) {
+        return NodeCommands.run(
+                runtime.nodeConfiguration(),
+                List.of(arguments),
+                new PrintWriter(out, true),
+                new PrintWriter(err, true));
+    }
+
+    @Test
+    void listIsATable() {
+        agent.has(ALICE, BOB);
+
+        assertThat(run("list")).isZero();
+        assertThat(out.toString().lines())
+                .containsExactly(
+                        "POD             INTERFACE   NETWORK   BRIDGE   PORT             LINK   STATE                         CONTAINER",
+                        "default/alice   net1        fast      br0      vhua11ce000000   up     made                          a11ce0000000",
+                        "-               vhu0        fast      br0      vhub0b00000000   down   made, could not open device   b0b000000000");
+    }
+
+    @Test
+    void listAsJsonHasAllThatIsKnown() throws IOException {
+        agent.has(ALICE, BOB);
+
+        assertThat(run("list", "-o", "json")).isZero();
+        JsonNode json = new ObjectMapper().readTree(out.toString());
+        assertThat(json).hasSize(2);
+        assertThat(json.get(0)).isEqualTo(ALICE.toJson());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"default/alice", "a11ce", "a11ce000000000"})
+    void showFindsByPodAndByTheBeginningOfTheContainerId(String whose) {
+        agent.has(ALICE, BOB);
+
+        assertThat(run("show", whose)).isZero();
+        assertThat(out.toString()).contains("a11ce000000000", "/x/net1.sock").doesNotContain("vhu0");
+    }
+
+    @Test
+    void showOfNothingIsStatusOne() {
+        agent.has(ALICE);
+
+        assertThat(run("show", "default/carol")).isEqualTo(1);
+    }
+
+    @Test
+    void statusOfANodeThatServesIsZero() {
+        assertThat(run("status")).isZero();
+        assertThat(out.toString()).contains("ready              yes", "3 of 1024", "DPDK 22.11");
+    }
+
+    @Test
+    void statusOfANodeThatDoesNotServeSaysWhyAndIsOne() {
+        agent.is(new NodeView("1", "", "", true, 0, 1024, 0, "full", 50, "runs without DPDK", "set dpdk-init"));
+
+        assertThat(run("status")).isEqualTo(1);
+        assertThat(out.toString()).contains("no: runs without DPDK", "set dpdk-init", "off");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"status", "list"})
+    void agentThatIsAwayIsStatus69(String command) {
+        agent.close();
+
+        assertThat(run(command)).isEqualTo(69);
+        assertThat(err.toString()).contains("no agent answers at");
+    }
+
+    @Test
+    void failureOfTheAgentIsTold() {
+        agent.then(FakeAgent.fail(ErrorCode.INTERNAL, "a bug in the agent"));
+
+        assertThat(run("list")).isEqualTo(1);
+        assertThat(err.toString()).contains("a bug in the agent");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"--help", "version --help", "status --help", "list --help", "show --help", "install --help"})
+    void everyCommandHasHelp(String line) {
+        assertThat(run(line.split(" "))).isZero();
+        assertThat(out.toString()).startsWith("Usage: ovs-dpdk");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"list nonsense", "list -o yaml", "show", "install", "--no-such-option"})
+    void wrongUsageIsStatusTwo(String line) {
+        assertThat(run(line.split(" "))).isEqualTo(2);
+        assertThat(err.toString()).contains("Usage: ovs-dpdk");
+    }
+
+    @Test
+    void unknownCommandIsStatusTwoAndTheOnesThereAreAreNamed() {
+        assertThat(run("destroy")).isEqualTo(2);
+        assertThat(err.toString()).contains("destroy");
+    }
+
+    @Test
+    void installationReplacesTheFileAtOnceAndLeavesNothingElse() throws IOException {
+        Path source = Files.writeString(folder.resolve("source"), "new");
+        Path plugins = Files.createDirectory(folder.resolve("plugins"));
+        Files.writeString(plugins.resolve("ovs-dpdk"), "old");
+
+        Path installed = new Installation(source).into(plugins);
+
+        assertThat(installed).hasContent("new");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(installed)))
+                .isEqualTo("rwxr-xr-x");
+        try (Stream<Path> files = Files.list(plugins)) {
+            assertThat(files).containsExactly(installed);
+        }
+    }
+
+    @Test
+    void installationThatFailsChangesNothing() throws IOException {
+        Path plugins = Files.createDirectory(folder.resolve("plugins"));
+        Files.writeString(plugins.resolve("ovs-dpdk"), "old");
+
+        assertThat(run("install", "--to", plugins.toString())).isEqualTo(1);
+        assertThat(err.toString()).contains("native");
+        try (Stream<Path> files = Files.list(plugins)) {
+            assertThat(files).singleElement().satisfies(file -> assertThat(file).hasContent("old"));
+        }
+    }
+}
