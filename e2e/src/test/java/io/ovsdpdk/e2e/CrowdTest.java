@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Many at once: a node that starts all its pods in the same moment. */
+@Tag("long")
 class CrowdTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final String IFNAME = "net1";

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The agent takes no more of the machine after many attachments than after some. */
+@Tag("long")
 class FlatnessTest {
     private static final int AT_ONCE = 32;
 

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Whatever stands in a request: the agent says what is wrong, with the right code, makes nothing, and serves the next
  * one. How a request comes is in {@link HostileClientTest}.
  */
+@Tag("long")
 class HostileRequestTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final int ENVIRONMENT = 4;
