@@ -14,6 +14,9 @@ PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-pl
 # The native binary is linked with musl; the rest unpacks and compiles the builder (toolchain/README.md).
 NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
 
+# What make native makes, and demo, test and bench use.
+EXECUTABLE := $(CURDIR)/cni-plugin/target/ovs-dpdk
+
 # How the native binary is optimized: s for size, 2 for speed, b to be built sooner.
 NATIVE_OPT := s
 
@@ -32,15 +35,15 @@ help: ## lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: root package ## two attachments on a private OVS-DPDK, frames between them, step by step
-	@$(JAVA) -jar e2e/target/e2e-*.jar
+demo: root native package ## two attachments on a private OVS-DPDK, frames between them, step by step
+	@OVS_DPDK_PLUGIN=$(EXECUTABLE) $(JAVA) -jar e2e/target/e2e-*.jar
 
 .PHONY: test
-test: jdk packages root ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
-	$(MVN) verify
+test: root native packages ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
+	$(MVN) verify -Dplugin.executable=$(EXECUTABLE)
 
 .PHONY: check
-check: jdk packages root ## the developer's loop, under 3 minutes: test without what takes long
+check: jdk packages root ## the developer's loop, under 3 minutes: test without what takes long and without make native
 	$(MVN) --quiet verify -DexcludedTestGroups=long
 	@echo "check: all green"
 
@@ -61,7 +64,7 @@ native-figures: root native package ## measures the native binary and its builde
 .PHONY: bench
 bench: root native package ## start, ADD and DEL of the native binary beside ovs-vsctl and the bare transaction
 	@$(call install,time)
-	@OVS_DPDK_PLUGIN=$(CURDIR)/cni-plugin/target/ovs-dpdk $(JAVA) -jar bench/target/bench-*.jar
+	@OVS_DPDK_PLUGIN=$(EXECUTABLE) $(JAVA) -jar bench/target/bench-*.jar
 
 .PHONY: fmt
 fmt: jdk packages ## formats the code

@@ -19,10 +19,26 @@ final class Jars {
 
     /** The beginning of the plugin's command line: the executable that {@code OVS_DPDK_PLUGIN} names, or its jar's. */
     static List<String> plugin() throws IOException {
-        String executable = System.getenv(PLUGIN_VARIABLE);
-        return executable == null || executable.isEmpty()
-                ? java(QUICK_START, "cni-plugin")
-                : List.of(Path.of(executable).toAbsolutePath().toString());
+        return isPluginNative() ? List.of(nativePlugin().toString()) : java(QUICK_START, "cni-plugin");
+    }
+
+    /** Whether an executable is named. */
+    static boolean isPluginNative() {
+        return !System.getenv().getOrDefault(PLUGIN_VARIABLE, "").isEmpty();
+    }
+
+    /**
+     * The executable that {@code OVS_DPDK_PLUGIN} names.
+     *
+     * @throws IOException when none is named, or it is not there
+     */
+    static Path nativePlugin() throws IOException {
+        Path executable = Path.of(System.getenv().getOrDefault(PLUGIN_VARIABLE, ""));
+        if (!Files.isRegularFile(executable) || !Files.isExecutable(executable)) {
+            throw new IOException(
+                    PLUGIN_VARIABLE + " names no executable: \"" + executable + "\"; make native makes one");
+        }
+        return executable.toAbsolutePath();
     }
 
     /** The beginning of the agent's command line. */

@@ -60,7 +60,7 @@ class CrowdTest {
     }
 
     @Test
-    @Tag("long")
+    @Tag("native")
     void sixtyFourPluginsAddAndDeleteAtOnce() throws Exception {
         List<String> containers = containers("c", MANY);
         ObjectNode network = node.network("1.1.0", "dpdk-net");

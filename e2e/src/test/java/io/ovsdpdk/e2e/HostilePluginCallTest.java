@@ -15,8 +15,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The plugin's process with an environment and a standard input that can't be; the many cases are in its module. */
-@Tag("long")
+/** The plugin's process with an environment and a standard input that can't be; the many cases, on the JVM, are in its module. */
+@Tag("native")
 class HostilePluginCallTest {
     private static final int ENVIRONMENT = 4;
     private static final int DECODING = 6;

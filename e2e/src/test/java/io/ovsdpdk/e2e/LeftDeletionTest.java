@@ -13,10 +13,12 @@ import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
 /** A DEL that finds no agent is carried out by the next one. */
+@Tag("plugin")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LeftDeletionTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);

@@ -10,10 +10,12 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
 /** The executable as a person starts it. */
+@Tag("plugin")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class NodeCommandLineTest {
     private static final String CONTAINER = "0123456789abcdef";

@@ -21,12 +21,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The plugin's command line, as a runtime uses it, with the real agent, a real switch and the IPAM plugins of Debian. */
+@Tag("plugin")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class PluginOnSwitchTest {
     private static final String IFNAME = "net1";

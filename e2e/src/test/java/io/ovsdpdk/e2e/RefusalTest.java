@@ -31,6 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a real Open vSwitch does not do, or does silently wrong, is refused with a clear error and leaves no trace. */
+@Tag("plugin")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RefusalTest {
     private static final String IFNAME = "net1";

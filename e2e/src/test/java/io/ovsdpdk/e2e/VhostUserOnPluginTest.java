@@ -19,10 +19,12 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
 /** Guests on the ports that the plugin made: what all of this is for. */
+@Tag("plugin")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class VhostUserOnPluginTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
