@@ -8,8 +8,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # Open vSwitch with DPDK (librte-mempool-ring is only recommended by it: without it a port connects and passes nothing),
-# the IPAM plugins that the tests delegate to, what the tests start processes with, and Maven.
-PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins iproute2 util-linux maven
+# the IPAM plugins that the tests delegate to, the container runtime that calls the plugin in tests and what it runs, what
+# the tests start processes with, and Maven.
+PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins containerd runc busybox-static \
+	iproute2 util-linux maven
 
 # The native binary is linked with musl; the rest unpacks and compiles the builder (toolchain/README.md).
 NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
