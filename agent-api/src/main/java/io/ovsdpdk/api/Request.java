@@ -54,6 +54,12 @@ public sealed interface Request {
     /** Can an ADD be served now? Answered with {@link Reply.Done}, or the reason why not. */
     record Status() implements Request {}
 
+    /**
+     * Is all in sync that an ADD needs? For probes: nothing is asked of the switch. Answered with {@link Reply.Done}, or
+     * the reason why not.
+     */
+    record Ready() implements Request {}
+
     /** What attachments are there? For people. Answered with {@link Reply.Listed}. */
     record List() implements Request {}
 

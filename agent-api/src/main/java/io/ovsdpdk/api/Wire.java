@@ -44,6 +44,7 @@ public final class Wire {
                 collect.valid().forEach(id -> putId(valid.addObject(), id));
             }
             case Request.Status ignored -> node.put("op", "status");
+            case Request.Ready ignored -> node.put("op", "ready");
             case Request.List ignored -> node.put("op", "list");
             case Request.Inspect ignored -> node.put("op", "inspect");
         }
@@ -61,6 +62,7 @@ public final class Wire {
             case "check" -> new Request.Check(attachment(node));
             case "collect" -> new Request.Collect(text(node, "network"), ids(node.path("valid")));
             case "status" -> new Request.Status();
+            case "ready" -> new Request.Ready();
             case "list" -> new Request.List();
             case "inspect" -> new Request.Inspect();
             default ->

@@ -42,6 +42,7 @@ class WireTest {
                 new Request.Collect("fast", Set.of()),
                 new Request.Collect("fast", Set.of(ID, new AttachmentId("c2", "net1"))),
                 new Request.Status(),
+                new Request.Ready(),
                 new Request.List(),
                 new Request.Inspect());
     }

@@ -124,6 +124,11 @@ final class AgentClient {
         }
     }
 
+    /** Whether it is ready to serve an ADD. */
+    void ready() throws CniException, NoAnswerException {
+        done(ask(new Request.Ready(), Duration.ZERO, patience.answer()));
+    }
+
     private Duration work() {
         return addTimeout.plus(patience.answer());
     }

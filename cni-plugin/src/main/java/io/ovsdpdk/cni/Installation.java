@@ -49,6 +49,15 @@ record Installation(Path source) {
         }
     }
 
+    /**
+     * Takes it away again.
+     *
+     * @return whether there was one
+     */
+    static boolean removeFrom(Path folder) throws IOException {
+        return Files.deleteIfExists(folder.resolve(NAME));
+    }
+
     private void copy(Path to) throws IOException {
         try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ);
                 FileChannel out =

@@ -35,7 +35,10 @@ import picocli.CommandLine.Spec;
             NodeCommands.Status.class,
             NodeCommands.ListAll.class,
             NodeCommands.Show.class,
-            NodeCommands.Install.class
+            NodeCommands.Ready.class,
+            NodeCommands.Live.class,
+            NodeCommands.Install.class,
+            UninstallCommand.class
         })
 final class NodeCommands implements Runnable {
     static final int DONE = 0;
@@ -92,7 +95,7 @@ final class NodeCommands implements Runnable {
         throw new CommandLine.ParameterException(spec.commandLine(), "Which command?");
     }
 
-    private AgentClient agent() throws CniException {
+    AgentClient agent() throws CniException {
         return new AgentClient(
                 NodeConfiguration.read(nodeConfiguration), Patience.USUAL, new Log(System.err, LogLevel.WARN, ""));
     }
@@ -240,6 +243,36 @@ final class NodeCommands implements Runnable {
             table.add("link", view.link());
             table.add("problem", view.problem().isEmpty() ? "none" : view.problem());
             return table;
+        }
+    }
+
+    /** What kubelet asks; it shows what is printed when the answer is no. */
+    @Command(name = "ready", description = "Is the agent ready to serve an ADD? For a readiness probe.")
+    static final class Ready implements Callable<Integer> {
+        @CommandLine.ParentCommand
+        private NodeCommands node;
+
+        @Override
+        public Integer call() throws CniException, NoAnswerException {
+            node.agent().ready();
+            return DONE;
+        }
+    }
+
+    @Command(name = "live", description = "Does the agent answer at all, whatever it waits for? For a liveness probe.")
+    static final class Live implements Callable<Integer> {
+        @CommandLine.ParentCommand
+        private NodeCommands node;
+
+        @Override
+        public Integer call() throws CniException, NoAnswerException {
+            AgentClient agent = node.agent();
+            try {
+                agent.ready();
+            } catch (CniException notReady) {
+                node.spec.commandLine().getOut().println(notReady.getMessage());
+            }
+            return DONE;
         }
     }
 

@@ -148,6 +148,7 @@ final class FakeAgent implements AutoCloseable {
             case Request.Delete ignored -> new Reply.Done();
             case Request.Collect ignored -> new Reply.Done();
             case Request.Status ignored -> new Reply.Done();
+            case Request.Ready ignored -> new Reply.Done();
             case Request.List ignored -> new Reply.Listed(attachments);
             case Request.Inspect ignored -> new Reply.Inspected(node);
         };

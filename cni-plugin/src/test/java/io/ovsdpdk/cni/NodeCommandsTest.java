@@ -127,7 +127,33 @@ class NodeCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"status", "list"})
+    @ValueSource(strings = {"ready", "live"})
+    void agentThatIsReadyPassesBothProbes(String probe) {
+        assertThat(run(probe)).isZero();
+        assertThat(agent.operations()).containsExactly("Ready");
+    }
+
+    @Test
+    void agentThatWaitsForSomethingIsLiveAndNotReady() {
+        agent.then(
+                FakeAgent.fail(ErrorCode.NOT_AVAILABLE, "no connection to the database"),
+                FakeAgent.fail(ErrorCode.NOT_AVAILABLE, "no connection to the database"));
+
+        assertThat(run("live")).isZero();
+        assertThat(run("ready")).isEqualTo(1);
+        assertThat(err.toString()).contains("no connection to the database");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ready", "live"})
+    void agentThatEndsInTheMiddleFailsBothProbes(String probe) {
+        agent.then(FakeAgent.say(""));
+
+        assertThat(run(probe)).isEqualTo(69);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"status", "list", "ready", "live"})
     void agentThatIsAwayIsStatus69(String command) {
         agent.close();
 
@@ -145,14 +171,24 @@ class NodeCommandsTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"--help", "version --help", "status --help", "list --help", "show --help", "install --help"})
+            strings = {
+                "--help",
+                "version --help",
+                "status --help",
+                "list --help",
+                "show --help",
+                "ready --help",
+                "live --help",
+                "install --help",
+                "uninstall --help"
+            })
     void everyCommandHasHelp(String line) {
         assertThat(run(line.split(" "))).isZero();
         assertThat(out.toString()).startsWith("Usage: ovs-dpdk");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"list nonsense", "list -o yaml", "show", "install", "--no-such-option"})
+    @ValueSource(strings = {"list nonsense", "list -o yaml", "show", "install", "uninstall", "--no-such-option"})
     void wrongUsageIsStatusTwo(String line) {
         assertThat(run(line.split(" "))).isEqualTo(2);
         assertThat(err.toString()).contains("Usage: ovs-dpdk");
@@ -190,5 +226,41 @@ class NodeCommandsTest {
         try (Stream<Path> files = Files.list(plugins)) {
             assertThat(files).singleElement().satisfies(file -> assertThat(file).hasContent("old"));
         }
+    }
+
+    @Test
+    void uninstallationTakesTheFileAwayAndListsThePortsThatStay() throws IOException {
+        agent.has(ALICE, BOB);
+        Path plugins = Files.createDirectory(folder.resolve("plugins"));
+        Path plugin = Files.writeString(plugins.resolve("ovs-dpdk"), "old");
+        Path neighbour = Files.writeString(plugins.resolve("bridge"), "another's");
+
+        assertThat(run("uninstall", "--from", plugins.toString())).isZero();
+        assertThat(plugin).doesNotExist();
+        assertThat(neighbour).exists();
+        assertThat(out.toString())
+                .contains("removed " + plugin, "2 attachments are left", "vhua11ce000000", "default/alice", "vhub0b");
+    }
+
+    @Test
+    void uninstallationWithoutAnAgentListsWhatItsCheckpointsName() throws IOException {
+        agent.close();
+        Path checkpoints = Files.createDirectories(folder.resolve("state/attachments"));
+        Files.writeString(checkpoints.resolve("vhua11ce000000.json"), "{}");
+
+        assertThat(run(
+                        "uninstall",
+                        "--from",
+                        folder.toString(),
+                        "--state-dir",
+                        folder.resolve("state").toString()))
+                .isZero();
+        assertThat(out.toString()).contains("there is no " + folder.resolve("ovs-dpdk"), "port vhua11ce000000");
+    }
+
+    @Test
+    void uninstallationOfANodeWithoutAttachmentsSaysSo() {
+        assertThat(run("uninstall", "--from", folder.toString())).isZero();
+        assertThat(out.toString()).contains("no attachments are left");
     }
 }

@@ -13,6 +13,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The executable as a person starts it. */
 @Tag("plugin")
@@ -72,6 +74,14 @@ class NodeCommandLineTest {
 
         assertThat(outcome.status()).as(outcome.toString()).isZero();
         assertThat(outcome.stdout()).contains("ready", "yes", "DPDK", "1 of 1024");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ready", "live"})
+    void probesOfARunningAgentSucceed(String probe) throws IOException {
+        PluginCall.Outcome outcome = run(probe);
+
+        assertThat(outcome.status()).as(outcome.toString()).isZero();
     }
 
     @Test

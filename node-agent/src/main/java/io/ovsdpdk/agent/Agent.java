@@ -68,6 +68,10 @@ final class Agent implements Function<Request, Reply> {
                     ports.checkStatus();
                     yield new Reply.Done();
                 }
+                case Request.Ready ignored -> {
+                    ports.requireKnown();
+                    yield new Reply.Done();
+                }
                 case Request.List ignored ->
                     new Reply.Listed(attachments.all().stream().map(ports::view).toList());
                 case Request.Inspect ignored -> new Reply.Inspected(inspect());
@@ -117,6 +121,7 @@ final class Agent implements Function<Request, Reply> {
             case Request.Check check -> "request=check " + describe(check.attachment());
             case Request.Collect collect -> "request=collect network=" + collect.network();
             case Request.Status ignored -> "request=status";
+            case Request.Ready ignored -> "request=ready";
             case Request.List ignored -> "request=list";
             case Request.Inspect ignored -> "request=inspect";
         };

@@ -453,18 +453,23 @@ final class Ports {
                 problem);
     }
 
+    /** @throws CniException {@link ErrorCode#NOT_AVAILABLE} while what we know of the switch may be old */
+    void requireKnown() throws CniException {
+        if (!areKnown()) {
+            throw new CniException(
+                    ErrorCode.NOT_AVAILABLE,
+                    "the agent has no connection to the database of the node's Open vSwitch",
+                    "see whether ovsdb-server runs");
+        }
+    }
+
     /**
      * Whether an ADD could be served now.
      *
      * @throws CniException {@link ErrorCode#NOT_AVAILABLE} or {@link ErrorCode#NOT_AVAILABLE_AND_LIMITED}, and why
      */
     void checkStatus() throws CniException {
-        if (!client.synchronised()) {
-            throw new CniException(
-                    ErrorCode.NOT_AVAILABLE,
-                    "the agent has no connection to the database of the node's Open vSwitch",
-                    "see whether ovsdb-server runs");
-        }
+        requireKnown();
         refuseWithoutDpdk(ErrorCode.NOT_AVAILABLE);
         if (count() >= LIMIT) {
             throw full(ErrorCode.NOT_AVAILABLE);
