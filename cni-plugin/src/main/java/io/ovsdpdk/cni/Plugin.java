@@ -94,7 +94,8 @@ final class Plugin {
     private static String about() {
         return "ovs-dpdk " + productVersion() + ": CNI plugin for vhost-user ports of the node's OVS-DPDK\n"
                 + "CNI versions: " + CniVersion.names() + "\n"
-                + "A container runtime starts it, with CNI_COMMAND in the environment.\n";
+                + "A container runtime starts it, with CNI_COMMAND in the environment.\n"
+                + "For people: ovs-dpdk --help\n";
     }
 
     static String productVersion() {

@@ -8,6 +8,7 @@ import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -73,13 +74,25 @@ public record PluginCall(List<String> command, Map<String, String> environment, 
         return with(Json.write(otherNetwork));
     }
 
-    /** @throws IOException when it can't be started, or doesn't end within a minute and a half */
-    public Outcome run() throws IOException {
+    /** The same call by another program, which starts the plugin in its place: its path, its arguments. */
+    public PluginCall by(String... starter) {
+        List<String> longer = new ArrayList<>(List.of(starter));
+        longer.addAll(command);
+        return new PluginCall(longer, environment, network);
+    }
+
+    /** Its process, which gets the network configuration from the caller. */
+    public ProcessBuilder process() {
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().clear();
         builder.environment().putAll(environment);
+        return builder;
+    }
+
+    /** @throws IOException when it can't be started, or doesn't end within a minute and a half */
+    public Outcome run() throws IOException {
         long start = System.nanoTime();
-        Process process = builder.start();
+        Process process = process().start();
         Output stdout = Output.of(process.getInputStream());
         Output stderr = Output.of(process.getErrorStream());
         try (OutputStream stdin = process.getOutputStream()) {

@@ -12,7 +12,9 @@ import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -89,6 +91,31 @@ class AgentRestartTest {
         });
         Crowd.of(8, i -> () -> node.ask(node.delete(finished.get(i), IFNAME))).forEach(Replies::done);
         assertThat(node.remains()).isEmpty();
+    }
+
+    /** An agent that takes the connection and dies, then none, then a new one: a restart as the plugin sees it. */
+    @Test
+    @Tag("plugin")
+    void pluginWaitsForTheAgentToComeBack() throws Exception {
+        node.stopAgent();
+        Files.deleteIfExists(node.agentSocket());
+        try (Crowd crowd = new Crowd()) {
+            Future<PluginCall.Outcome> add;
+            try (ServerSocketChannel dying = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+                dying.bind(UnixDomainSocketAddress.of(node.agentSocket()));
+                add = crowd.begin(() -> node.call("ADD", "early", IFNAME, node.network("1.1.0", "fast"))
+                        .run());
+                Crowd.result(crowd.begin(dying::accept)).close();
+            }
+            Files.delete(node.agentSocket());
+            assertThat(add).isNotDone();
+
+            node.startAgent();
+
+            assertThat(Crowd.result(add).status()).isZero();
+        }
+        assertThat(node.attachedContainers()).containsExactly("early");
+        done(node.ask(node.delete("early", IFNAME)));
     }
 
     @Test
