@@ -9,6 +9,7 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.NetworkConfiguration;
 import io.ovsdpdk.api.Quoted;
+import java.io.IOException;
 import java.util.Optional;
 
 /**
@@ -40,6 +41,8 @@ final class AddCommand {
     ObjectNode run() throws CniException {
         NetworkConfiguration network = NetworkConfiguration.of(invocation.network());
         AttachmentRequest attachment = invocation.attachment();
+        Optional<DeviceInfoFile> deviceInfo =
+                DeviceInfoFile.of(invocation.network(), attachment.id().containerId(), node.deviceInfoFolder());
         Optional<CniResult> previous = CniResult.previous(invocation.network());
         if (previous.isPresent()) {
             refuseTakenName(previous.get(), attachment);
@@ -47,6 +50,7 @@ final class AddCommand {
         Attached attached = network.ipamType().isPresent()
                 ? addWithIpam(attachment, IpamPlugin.find(network.ipamType().get(), invocation, node.addTimeout(), log))
                 : addWithoutIpam(attachment);
+        deviceInfo.ifPresent(file -> write(file, attached));
         log.info("attached with " + attached.mac() + ", the workload listens at " + attached.socketPath());
         CniResult ours = CniResult.of(attached, dns());
         return previous.map(before -> before.followedBy(ours)).orElse(ours).write(invocation.version());
@@ -81,6 +85,15 @@ final class AddCommand {
             }
         }
         return attached;
+    }
+
+    /** Where it can't be written, the agent still tells the pod, by its annotation. */
+    private void write(DeviceInfoFile file, Attached attached) {
+        try {
+            file.write(attached.socketPath(), log);
+        } catch (IOException e) {
+            log.warn("the device information can't be written: " + e);
+        }
     }
 
     private Attached addWithoutIpam(AttachmentRequest attachment) throws CniException {

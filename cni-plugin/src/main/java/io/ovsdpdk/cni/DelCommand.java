@@ -49,7 +49,21 @@ final class DelCommand {
                 failures.add(e);
             }
         }
+        forgetDeviceInfo(id);
         failures.throwFirst(log);
+    }
+
+    /** Nobody reads it any more, so whatever is wrong with it is no failure; Multus removes it too. */
+    private void forgetDeviceInfo(AttachmentId id) {
+        try {
+            Optional<DeviceInfoFile> file =
+                    DeviceInfoFile.of(invocation.network(), id.containerId(), node.deviceInfoFolder());
+            if (file.isPresent()) {
+                file.get().delete();
+            }
+        } catch (CniException | IOException e) {
+            log.warn("the device information is left: " + e.getMessage());
+        }
     }
 
     /** By the agent, or, where none answers, by leaving the deletion for the next one. */

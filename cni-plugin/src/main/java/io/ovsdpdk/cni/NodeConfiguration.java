@@ -25,9 +25,11 @@ import java.util.List;
  * @param agentSocket where the agent listens
  * @param addTimeout what the agent has to make a port or roll it back, and an IPAM plugin for each of its runs
  * @param agentWait how long we wait for an agent that is away: it may be restarting
+ * @param deviceInfoFolder the one folder in which files of device information may be
  * @param logLevel how much is told on standard error, unless the network configuration says otherwise
  */
-record NodeConfiguration(Path agentSocket, Duration addTimeout, Duration agentWait, LogLevel logLevel) {
+record NodeConfiguration(
+        Path agentSocket, Duration addTimeout, Duration agentWait, Path deviceInfoFolder, LogLevel logLevel) {
     /** Says in the runtime's environment, which is no tenant's, where the file is. */
     static final String VARIABLE = "OVS_DPDK_CONF";
 
@@ -35,15 +37,19 @@ record NodeConfiguration(Path agentSocket, Duration addTimeout, Duration agentWa
             Path.of("/run/ovs-dpdk-cni/agent/agent.sock"),
             Duration.ofSeconds(10),
             Duration.ofSeconds(30),
+            // Where Multus has them
+            Path.of("/var/run/k8s.cni.cncf.io/devinfo/cni"),
             LogLevel.WARN);
 
     /** What fits into {@code sun_path} of a unix socket's address, in bytes. */
     private static final int MAX_SOCKET_PATH = 107;
 
+    private static final int MAX_PATH = 4095;
+
     private static final int MAX_WAIT_SECONDS = 300;
 
     private static final List<String> KEYS =
-            List.of("agentSocket", "addTimeoutSeconds", "agentWaitSeconds", "logLevel");
+            List.of("agentSocket", "addTimeoutSeconds", "agentWaitSeconds", "deviceInfoFolder", "logLevel");
 
     /**
      * Reads a node configuration; where there is no such file, everything is as usual.
@@ -74,7 +80,7 @@ record NodeConfiguration(Path agentSocket, Duration addTimeout, Duration agentWa
             }
         }
         return new NodeConfiguration(
-                agentSocket(file, source.path("agentSocket")),
+                path(file, source, "agentSocket", MAX_SOCKET_PATH, DEFAULT.agentSocket),
                 seconds(
                         file,
                         source,
@@ -83,25 +89,28 @@ record NodeConfiguration(Path agentSocket, Duration addTimeout, Duration agentWa
                         (int) Request.MAX_TIMEOUT.toSeconds(),
                         DEFAULT.addTimeout),
                 seconds(file, source, "agentWaitSeconds", 0, MAX_WAIT_SECONDS, DEFAULT.agentWait),
+                path(file, source, "deviceInfoFolder", MAX_PATH, DEFAULT.deviceInfoFolder),
                 logLevel(file, source.path("logLevel")));
     }
 
-    private static Path agentSocket(Path file, JsonNode value) throws CniException {
+    private static Path path(Path file, ObjectNode source, String key, int longest, Path otherwise)
+            throws CniException {
+        JsonNode value = source.path(key);
         if (value.isMissingNode()) {
-            return DEFAULT.agentSocket;
+            return otherwise;
         }
         String text = value.asText();
         if (value.isTextual()
                 && text.startsWith("/")
-                && text.getBytes(StandardCharsets.UTF_8).length <= MAX_SOCKET_PATH
+                && text.getBytes(StandardCharsets.UTF_8).length <= longest
                 && text.chars().noneMatch(Character::isISOControl)) {
             try {
                 return Path.of(text);
             } catch (InvalidPathException e) {
-                throw invalid(file, "agentSocket", value, "a path: " + e.getReason());
+                throw invalid(file, key, value, "a path: " + e.getReason());
             }
         }
-        throw invalid(file, "agentSocket", value, "an absolute path of " + MAX_SOCKET_PATH + " bytes at most");
+        throw invalid(file, key, value, "an absolute path of " + longest + " bytes at most");
     }
 
     private static Duration seconds(Path file, ObjectNode source, String key, int least, int most, Duration otherwise)

@@ -59,6 +59,7 @@ final class ContainerRuntime {
                 Files.createDirectories(folder.resolve("usual/agent")).resolve("agent.sock"),
                 Duration.ofSeconds(1),
                 Duration.ZERO,
+                deviceInfo(folder),
                 LogLevel.WARN);
         node("\"addTimeoutSeconds\": 1, \"agentWaitSeconds\": 0");
         environment.put("CNI_CONTAINERID", CONTAINER);
@@ -70,12 +71,18 @@ final class ContainerRuntime {
         environment.put("PATH", System.getenv("PATH"));
     }
 
-    /** Replaces the node configuration, apart from {@code agentSocket}. */
+    /** Replaces the node configuration, apart from {@code agentSocket} and {@code deviceInfoFolder}. */
     ContainerRuntime node(String keys) throws IOException {
         Files.writeString(
                 nodeConfiguration,
-                "{\"agentSocket\": \"" + agentSocket(nodeConfiguration.getParent()) + "\", " + keys + "}");
+                "{\"agentSocket\": \"" + agentSocket(nodeConfiguration.getParent()) + "\", \"deviceInfoFolder\": \""
+                        + deviceInfo(nodeConfiguration.getParent()) + "\", " + keys + "}");
         return this;
+    }
+
+    /** Where Multus has files of device information; it is not there until somebody makes it. */
+    static Path deviceInfo(Path folder) {
+        return folder.resolve("devinfo/cni");
     }
 
     /** Where the agent of a run folder listens; the folder around it is made. */

@@ -18,11 +18,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What Multus 4.3.0 passed to a secondary plugin, replayed to ours. */
 class MultusTest {
     private static final Path RECORDED = Path.of("src/test/resources/multus");
+
+    private static final String MULTUS_FOLDER = "/var/run/k8s.cni.cncf.io/devinfo/cni";
 
     @TempDir
     Path folder;
@@ -87,6 +91,31 @@ class MultusTest {
                 .isEqualTo(new io.ovsdpdk.api.PodIdentity("default", "p-noid", "8a8822f0-3e4e-46fc-9d14-6fd65fdd182d"));
     }
 
+    @ParameterizedTest
+    @CsvSource({"p-devid, net1", "p-list, net1", "p-res, net1", "p-full, net2", "p-full, vhu0"})
+    void deviceInfoFileIsThereFromAddToDel(String pod, String ifname) throws IOException {
+        String name = Path.of(json(Files.readString(RECORDED.resolve(pod + "/ADD-" + ifname + ".stdin")))
+                        .at("/runtimeConfig/CNIDeviceInfoFile")
+                        .asText())
+                .getFileName()
+                .toString();
+        Path file = ContainerRuntime.deviceInfo(folder).resolve(name);
+
+        replay(pod + "/ADD-" + ifname);
+        assertThat(json(Files.readString(file)).at("/vhost-user/path").asText()).isEqualTo(FakeAgent.SOCKET_PATH);
+
+        replay(pod + "/DEL-" + ifname);
+        assertThat(file).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"p-noid/ADD-net1", "p-full/ADD-net3"})
+    void whereMultusAsksForNoDeviceInfoThereIsNone(String call) throws IOException {
+        replay(call);
+
+        assertThat(ContainerRuntime.deviceInfo(folder)).doesNotExist();
+    }
+
     private Answer replay(String call) throws IOException {
         for (String line : Files.readAllLines(RECORDED.resolve(call + ".env"))) {
             int equals = line.indexOf('=');
@@ -94,7 +123,8 @@ class MultusTest {
                 runtime.with(line.substring(0, equals), line.substring(equals + 1));
             }
         }
-        ObjectNode network = json(Files.readString(RECORDED.resolve(call + ".stdin")));
+        ObjectNode network = json(Files.readString(RECORDED.resolve(call + ".stdin"))
+                .replace(MULTUS_FOLDER, ContainerRuntime.deviceInfo(folder).toString()));
         network.put("type", "ovs-dpdk").put("bridge", "br0").put("sharedDir", "/var/lib/cni/usrspcni");
         // The recorded network has a VLAN, which this form of our configuration has not
         network.remove("vlan");

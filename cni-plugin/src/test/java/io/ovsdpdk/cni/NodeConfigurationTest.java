@@ -29,6 +29,7 @@ class NodeConfigurationTest {
                         Path.of("/run/ovs-dpdk-cni/agent/agent.sock"),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(30),
+                        Path.of("/var/run/k8s.cni.cncf.io/devinfo/cni"),
                         LogLevel.WARN));
     }
 
@@ -40,9 +41,9 @@ class NodeConfigurationTest {
     @Test
     void everyKeyCounts() throws Exception {
         assertThat(read("{\"agentSocket\":\"/a.sock\",\"addTimeoutSeconds\":300,\"agentWaitSeconds\":0,"
-                        + "\"logLevel\":\"debug\"}"))
+                        + "\"deviceInfoFolder\":\"/d\",\"logLevel\":\"debug\"}"))
                 .isEqualTo(new NodeConfiguration(
-                        Path.of("/a.sock"), Duration.ofSeconds(300), Duration.ZERO, LogLevel.DEBUG));
+                        Path.of("/a.sock"), Duration.ofSeconds(300), Duration.ZERO, Path.of("/d"), LogLevel.DEBUG));
     }
 
     @ParameterizedTest
@@ -67,6 +68,8 @@ class NodeConfigurationTest {
                 "7 | agentWaitSeconds  | -1",
                 "7 | agentWaitSeconds  | 301",
                 "7 | agentWaitSeconds  | null",
+                "7 | deviceInfoFolder  | \"devinfo\"",
+                "7 | deviceInfoFolder  | []",
                 "7 | logLevel          | \"DEBUG\"",
                 "7 | logLevel          | 1"
             })
