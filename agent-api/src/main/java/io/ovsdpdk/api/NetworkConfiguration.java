@@ -25,6 +25,7 @@ import java.util.regex.Pattern;
  * @param mtu in bytes, 68 to 9702; empty leaves the switch its own
  * @param mac the address that was chosen for the interface by anybody but {@code CNI_ARGS}, most specific first
  * @param ipamType the IPAM plugin to delegate to
+ * @param legacyAnnotations whether the pod is told of its socket in the way of Userspace CNI too
  * @param logLevel how much the plugin tells on standard error
  * @param source the document itself
  */
@@ -35,6 +36,7 @@ public record NetworkConfiguration(
         OptionalInt mtu,
         MacSource mac,
         Optional<String> ipamType,
+        boolean legacyAnnotations,
         Optional<LogLevel> logLevel,
         ObjectNode source) {
 
@@ -44,8 +46,18 @@ public record NetworkConfiguration(
     public static final int MAX_MTU = 9702;
 
     /** What authors write, in the order of the reference. */
-    private static final List<String> OWN_KEYS =
-            List.of("cniVersion", "name", "type", "bridge", "sharedDir", "mtu", "mac", "ipam", "dns", "logLevel");
+    private static final List<String> OWN_KEYS = List.of(
+            "cniVersion",
+            "name",
+            "type",
+            "bridge",
+            "sharedDir",
+            "mtu",
+            "mac",
+            "ipam",
+            "dns",
+            "legacyAnnotations",
+            "logLevel");
 
     /** What runtimes, libcni and Multus put in. They mean nothing to us, or are read where they matter. */
     private static final Set<String> FOREIGN_KEYS = Set.of(
@@ -117,6 +129,7 @@ public record NetworkConfiguration(
                         mac(object(object(source, "args"), "cni"), "args.cni.mac"),
                         mac(source, "mac")),
                 ipamType(source),
+                legacyAnnotations(source),
                 logLevel(source),
                 source.deepCopy());
     }
@@ -287,6 +300,14 @@ public record NetworkConfiguration(
         } catch (IllegalArgumentException e) {
             throw new CniException(ErrorCode.CONFIGURATION, "invalid " + key + ": " + e.getMessage());
         }
+    }
+
+    private static boolean legacyAnnotations(ObjectNode source) throws CniException {
+        JsonNode legacy = source.path("legacyAnnotations");
+        if (!legacy.isMissingNode() && !legacy.isBoolean()) {
+            throw invalid("legacyAnnotations", legacy, "true or false");
+        }
+        return legacy.booleanValue();
     }
 
     private static Optional<LogLevel> logLevel(ObjectNode source) throws CniException {

@@ -45,7 +45,8 @@ class NetworkConfigurationTest {
         ObjectNode source = json("""
                 {"cniVersion": "1.0.0", "name": "fast", "type": "ovs-dpdk", "bridge": "br0",
                  "sharedDir": "/var/lib/cni/usrspcni", "mtu": 9000, "mac": "02:00:00:00:00:03",
-                 "ipam": {"type": "host-local"}, "dns": {"nameservers": ["10.1.0.1"]}, "logLevel": "debug",
+                 "ipam": {"type": "host-local"}, "dns": {"nameservers": ["10.1.0.1"]},
+                 "legacyAnnotations": true, "logLevel": "debug",
                  "args": {"cni": {"mac": "02:00:00:00:00:02"}}, "runtimeConfig": {"mac": "02:00:00:00:00:01"}}""");
 
         assertThat(NetworkConfiguration.of(source))
@@ -59,6 +60,7 @@ class NetworkConfigurationTest {
                                 Optional.of(new MacAddress("02:00:00:00:00:02")),
                                 Optional.of(new MacAddress("02:00:00:00:00:03"))),
                         Optional.of("host-local"),
+                        true,
                         Optional.of(LogLevel.DEBUG),
                         source));
     }
@@ -69,6 +71,7 @@ class NetworkConfigurationTest {
 
         assertThat(network.mtu()).isEmpty();
         assertThat(network.ipamType()).isEmpty();
+        assertThat(network.legacyAnnotations()).isFalse();
         assertThat(network.logLevel()).isEmpty();
         assertThat(network.mac())
                 .isEqualTo(new NetworkConfiguration.MacSource(Optional.empty(), Optional.empty(), Optional.empty()));
@@ -132,6 +135,8 @@ class NetworkConfigurationTest {
                 "dns.options  | {\"options\":[1]}",
                 "dns.nameservers | {\"nameservers\":{}}",
                 "dns.domain   | {\"domain\":[]}",
+                "legacyAnnotations | \"true\"",
+                "legacyAnnotations | null",
                 "logLevel     | \"WARN\"",
                 "logLevel     | 1",
                 "runtimeConfig     | 7",
@@ -170,7 +175,7 @@ class NetworkConfigurationTest {
         assertThat(refused).hasMessage("the network configuration has unknown keys: \"vlan\"");
         assertThat(refused.details())
                 .isEqualTo(
-                        "the known keys are cniVersion, name, type, bridge, sharedDir, mtu, mac, ipam, dns, logLevel");
+                        "the known keys are cniVersion, name, type, bridge, sharedDir, mtu, mac, ipam, dns, legacyAnnotations, logLevel");
     }
 
     @Test

@@ -14,6 +14,7 @@ import java.nio.file.Path;
  * @param folder its socket folder on the host, and the mount of it
  * @param switchSocket the socket as the switch reaches it, through our mount
  * @param attached what its ADD answers
+ * @param legacyAnnotations whether the pod is told of it in the way of Userspace CNI too
  * @param digest of all that the ADD asked for; an equal ADD has an equal digest
  */
 record Attachment(
@@ -24,6 +25,7 @@ record Attachment(
         SocketFolder folder,
         Path switchSocket,
         Attached attached,
+        boolean legacyAnnotations,
         String digest,
         State state) {
 
@@ -35,7 +37,8 @@ record Attachment(
     }
 
     Attachment as(State next) {
-        return new Attachment(id, pod, network, bridge, folder, switchSocket, attached, digest, next);
+        return new Attachment(
+                id, pod, network, bridge, folder, switchSocket, attached, legacyAnnotations, digest, next);
     }
 
     String portName() {

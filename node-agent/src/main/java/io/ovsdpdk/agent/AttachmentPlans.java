@@ -56,6 +56,7 @@ final class AttachmentPlans {
                 folder,
                 switchSocket,
                 new Attached(id.ifname(), request.sandbox(), mac, network.mtu(), workloadSocket.toString(), ipam),
+                network.legacyAnnotations(),
                 network.digest(circumstances),
                 Attachment.State.MAKING);
     }

@@ -153,6 +153,7 @@ final class Checkpoints {
                 .put("hostPath", folder.hostPath().toString())
                 .put("mountPoint", folder.mountPoint().toString());
         node.put("switchSocket", attachment.switchSocket().toString()).put("digest", attachment.digest());
+        node.put("legacyAnnotations", attachment.legacyAnnotations());
         node.set("attached", Wire.toJson(attachment.attached()));
         return node;
     }
@@ -181,6 +182,8 @@ final class Checkpoints {
                         Path.of(text(folder, "mountPoint"))),
                 Path.of(text(node, "switchSocket")),
                 Wire.attached(attached),
+                // An agent that did not know of them left it out
+                node.path("legacyAnnotations").booleanValue(),
                 text(node, "digest"),
                 Attachment.State.valueOf(text(node, "state")));
         if (!file.getFileName().toString().equals(attachment.portName() + SUFFIX)) {

@@ -79,6 +79,7 @@ final class PortIdentity {
                             OptionalInt.empty(),
                             socket.toString(),
                             Json.object()),
+                    false,
                     "",
                     Attachment.State.REMOVING));
         } catch (IllegalArgumentException | NullPointerException | CniException | IOException e) {

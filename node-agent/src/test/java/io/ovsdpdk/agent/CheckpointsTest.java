@@ -55,6 +55,7 @@ class CheckpointsTest {
                         OptionalInt.of(1400),
                         "/srv/0123456789ab/net1.sock",
                         Json.object().put("ips", "some")),
+                true,
                 "digest",
                 Attachment.State.MADE);
     }
@@ -76,6 +77,17 @@ class CheckpointsTest {
         checkpoints.write(other);
 
         assertThat(checkpoints.readAll()).containsExactlyInAnyOrder(attachment(ID), other);
+    }
+
+    @Test
+    void oneOfAnAgentThatKnewNoLegacyAnnotationsIsRead() throws Exception {
+        checkpoints.write(attachment(ID));
+        String text = Files.readString(file(ID));
+        Files.writeString(file(ID), text.replace("\"legacyAnnotations\":true,", ""));
+
+        assertThat(text).contains("legacyAnnotations");
+        assertThat(checkpoints.readAll()).singleElement().satisfies(old -> assertThat(old.legacyAnnotations())
+                .isFalse());
     }
 
     @Test
@@ -134,6 +146,7 @@ class CheckpointsTest {
                         attached.mtu(),
                         attached.socketPath(),
                         Json.object().put("ips", "x".repeat(Json.MAX_BYTES - 200))),
+                small.legacyAnnotations(),
                 small.digest(),
                 small.state());
         checkpoints.write(small);
