@@ -88,11 +88,6 @@ public final class LocalSwitch {
         return client.replica().named("Bridge", name).map(Bridge::of);
     }
 
-    /** All bridges. */
-    public Collection<Bridge> bridges() {
-        return client.replica().rows("Bridge").stream().map(Bridge::of).toList();
-    }
-
     /** The port of that name. */
     public Optional<Port> port(String name) {
         Replica replica = client.replica();
@@ -126,11 +121,6 @@ public final class LocalSwitch {
                 .flatMap(port -> port.uuids("interfaces").stream().findFirst())
                 .flatMap(uuid -> replica.row("Interface", uuid))
                 .map(Interface::of);
-    }
-
-    /** The interface with that UUID. */
-    public Optional<Interface> iface(UUID uuid) {
-        return client.replica().row("Interface", uuid).map(Interface::of);
     }
 
     /** All interfaces. */
@@ -306,12 +296,6 @@ public final class LocalSwitch {
      */
     public boolean deletePort(String name, Deadline deadline) throws OvsdbException {
         return deletePorts(List.of(name), deadline) > 0;
-    }
-
-    /** Likewise for the port with that UUID, and no other port that has its name by now. */
-    public boolean deletePort(UUID port, Deadline deadline) throws OvsdbException {
-        client.awaitSynchronised(deadline);
-        return awaitRemoval(remove(Set.of(port), deadline), deadline) > 0;
     }
 
     /** Likewise for several ports in one transaction; returns how many there were. */

@@ -96,7 +96,7 @@ class LocalSwitchTest {
         for (int i = 0; i < 20; i++) {
             PendingPort pending = add("vhu" + i);
 
-            assertThat(local.iface(pending.iface())).isPresent();
+            assertThat(local.interfaceOf(pending.name()).map(Interface::uuid)).contains(pending.iface());
             assertThat(local.state().nextCfg())
                     .isGreaterThanOrEqualTo(pending.configuration().number());
         }
@@ -118,17 +118,6 @@ class LocalSwitchTest {
     @Test
     void deletionOfUnknownPortTellsSo() throws Exception {
         assertThat(local.deletePort("nobody", soon())).isFalse();
-    }
-
-    @Test
-    void deletionByUuidSparesTheNextPortOfThatName() throws Exception {
-        PendingPort first = add("vhu1");
-        local.deletePort("vhu1", soon());
-        PendingPort second = add("vhu1");
-
-        assertThat(local.deletePort(first.port(), soon())).isFalse();
-        assertThat(local.port("vhu1").orElseThrow().uuid()).isEqualTo(second.port());
-        assertThat(local.deletePort(second.port(), soon())).isTrue();
     }
 
     @Test

@@ -131,7 +131,7 @@ class SwitchRestartTest {
                     });
             assertThat(local.state().dpdkInitialized()).isFalse();
             assertThat(local.state().ifaceTypes()).doesNotContain(LocalSwitch.VHOST_USER_CLIENT);
-            assertThat(local.deletePort(pending.port(), soon())).isTrue();
+            assertThat(local.deletePort(pending.name(), soon())).isTrue();
             assertThat(local.port("vhu1")).isEmpty();
         }
     }
