@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
 /** Sandboxes of pods, run by a real containerd that calls our plugin as it likes to. */
-@Tag("long")
+@Tag("native")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ContainerdTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);

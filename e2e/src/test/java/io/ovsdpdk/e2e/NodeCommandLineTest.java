@@ -108,7 +108,17 @@ class NodeCommandLineTest {
     @Tag("native")
     @ParameterizedTest
     @ValueSource(
-            strings = {"--help", "version --help", "status --help", "list --help", "show --help", "install --help"})
+            strings = {
+                "--help",
+                "version --help",
+                "status --help",
+                "list --help",
+                "show --help",
+                "install --help",
+                "uninstall --help",
+                "ready --help",
+                "live --help"
+            })
     void everyCommandHasHelp(String line) throws IOException {
         PluginCall.Outcome outcome = run(line.split(" "));
 
