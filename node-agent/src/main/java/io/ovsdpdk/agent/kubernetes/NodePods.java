@@ -1,0 +1,278 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.NamespacedKubernetesClient;
+import io.fabric8.kubernetes.client.RequestConfig;
+import io.fabric8.kubernetes.client.RequestConfigBuilder;
+import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
+import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import io.fabric8.kubernetes.client.informers.cache.Cache;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.PodIdentity;
+import io.ovsdpdk.ovsdb.Deadline;
+import java.net.HttpURLConnection;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The pods of this node, kept in memory by a watch of the API server that lists only them. A watch that ends, is too old
+ * (410) or never came about is begun again, for ever; meanwhile memory stays as it was.
+ *
+ * <p>For any number of threads. {@code lock} guards nothing but the wait for a pod that is not there yet: each event
+ * wakes all who wait.
+ */
+public final class NodePods implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NodePods.class);
+
+    /** Of a static pod: the UID that kubelet knows it by. Its mirror in the API server has one of its own. */
+    private static final String MIRRORED_UID = "kubernetes.io/config.mirror";
+
+    /** Between two questions to an API server that does not answer. */
+    private static final Duration PAUSE = Duration.ofMillis(200);
+
+    /** An answer takes milliseconds; one that is lost must not take the whole of an ADD's time. */
+    private static final Duration LONGEST_QUESTION = Duration.ofSeconds(3);
+
+    private final KubernetesClient client;
+    private final String nodeName;
+    private final TrimmedPods pods = new TrimmedPods();
+    private final SharedIndexInformer<Pod> informer;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+
+    /**
+     * Nothing is asked of the API server before {@link #start}.
+     *
+     * @param client its owner closes it, after this
+     * @param nodeName the node as the cluster calls it
+     */
+    public NodePods(KubernetesClient client, String nodeName) {
+        this.client = client;
+        this.nodeName = nodeName;
+        this.informer = client.pods()
+                .inAnyNamespace()
+                .withField("spec.nodeName", nodeName)
+                .runnableInformer(0)
+                .itemStore(pods)
+                .exceptionHandler((_, failure) -> {
+                    LOG.warn("the pods of this node are not followed, trying again: reason={}", reason(failure));
+                    return true;
+                });
+        addListener(new PodListener() {
+            @Override
+            public void changed(Pod pod) {
+                wake();
+            }
+
+            @Override
+            public void gone(Pod pod) {
+                wake();
+            }
+        });
+    }
+
+    /** Begins to follow the pods, and returns at once: an API server that is away is tried again and again. */
+    public void start() {
+        informer.start();
+    }
+
+    public String nodeName() {
+        return nodeName;
+    }
+
+    /** Whether all pods of the node were seen once. */
+    public boolean isSynchronised() {
+        return informer.hasSynced();
+    }
+
+    /** Whether changes are being told right now. */
+    public boolean isWatching() {
+        return informer.isWatching();
+    }
+
+    /** How many pods are in memory. */
+    public int count() {
+        return pods.size();
+    }
+
+    /** Hears of all pods that are in memory already, and of every change from now on. */
+    public void addListener(PodListener listener) {
+        informer.addEventHandler(new ResourceEventHandler<>() {
+            @Override
+            public void onAdd(Pod pod) {
+                listener.changed(pod);
+            }
+
+            @Override
+            public void onUpdate(Pod before, Pod pod) {
+                listener.changed(pod);
+            }
+
+            @Override
+            public void onDelete(Pod pod, boolean lastStateUnknown) {
+                listener.gone(pod);
+            }
+        });
+    }
+
+    /** What memory has of a pod: metadata, volumes, mounts and users (see {@link TrimmedPods}). */
+    public Optional<Pod> find(String namespace, String name) {
+        return Optional.ofNullable(pods.get(Cache.namespaceKeyFunc(namespace, name)));
+    }
+
+    /**
+     * The pod that a runtime makes a sandbox for: from memory; from the API server when memory doesn't have it yet, or
+     * has one that it may be the successor of. An API server that doesn't answer is asked again until the deadline.
+     *
+     * @param wanted its UID may be empty: then the pod that has the name now is meant
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when there is no such pod, or that could not be found out
+     */
+    public Pod require(PodIdentity wanted, Deadline deadline) throws CniException, InterruptedException {
+        while (true) {
+            Optional<Pod> remembered = find(wanted.namespace(), wanted.name()).filter(pod -> isSurely(pod, wanted));
+            if (remembered.isPresent()) {
+                return remembered.get();
+            }
+            try {
+                return ask(wanted, deadline);
+            } catch (KubernetesClientException e) {
+                if (isRefusal(e) || deadline.expired()) {
+                    throw unanswered(wanted, e);
+                }
+                LOG.debug("no answer about a pod yet: pod={} reason={}", wanted, reason(e));
+                awaitChange(deadline);
+            }
+        }
+    }
+
+    /**
+     * Likewise, but as the API server has it now, whatever memory says: for a pod that turned out to be another one.
+     *
+     * @throws CniException as {@link #require}
+     */
+    public Pod requireAnew(PodIdentity wanted, Deadline deadline) throws CniException {
+        try {
+            return ask(wanted, deadline);
+        } catch (KubernetesClientException e) {
+            throw unanswered(wanted, e);
+        }
+    }
+
+    /** Without a UID, one that ends or may have been replaced since might not be the one that is meant. */
+    private boolean isSurely(Pod pod, PodIdentity wanted) {
+        return wanted.uid().isEmpty()
+                ? isWatching() && pod.getMetadata().getDeletionTimestamp() == null
+                : isOf(pod, wanted);
+    }
+
+    /**
+     * Whether a pod of that name is the one that the runtime means. It names static pods by the UID that kubelet gave
+     * them.
+     */
+    public static boolean isOf(Pod pod, PodIdentity wanted) {
+        Map<String, String> annotations = pod.getMetadata().getAnnotations();
+        return wanted.uid().isEmpty()
+                || wanted.uid().equals(pod.getMetadata().getUid())
+                || annotations != null && wanted.uid().equals(annotations.get(MIRRORED_UID));
+    }
+
+    /** One GET, with the API server's answer for it; it sees what kubelet saw, so there is no use in waiting for more. */
+    private Pod ask(PodIdentity wanted, Deadline deadline) throws CniException {
+        Pod pod = client.adapt(NamespacedKubernetesClient.class)
+                .withRequestConfig(within(deadline))
+                .call(limited -> limited.pods()
+                        .inNamespace(wanted.namespace())
+                        .withName(wanted.name())
+                        .get());
+        if (pod == null) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN, "the API server has no pod " + wanted, "it was deleted in the meantime");
+        }
+        if (!isOf(pod, wanted)) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "pod " + wanted + " has UID " + pod.getMetadata().getUid() + ", and not " + wanted.uid()
+                            + " as the runtime says",
+                    "the pod of that UID was deleted, and another one has its name now");
+        }
+        if (!nodeName.equals(pod.getSpec().getNodeName())) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "pod " + wanted + " is on node " + pod.getSpec().getNodeName() + ", and this agent serves node "
+                            + nodeName,
+                    "an administrator corrects --node-name of the agent");
+        }
+        return pod;
+    }
+
+    private static RequestConfig within(Deadline deadline) {
+        Duration left = deadline.remaining();
+        Duration timeout = left.compareTo(LONGEST_QUESTION) < 0 ? left : LONGEST_QUESTION;
+        // 0 would mean for ever
+        return new RequestConfigBuilder()
+                .withRequestTimeout(Math.max(1, (int) timeout.toMillis()))
+                .withRequestRetryBackoffLimit(0)
+                .build();
+    }
+
+    /** The API server answered, and will answer the same again. */
+    private static boolean isRefusal(KubernetesClientException e) {
+        return e.getCode() == HttpURLConnection.HTTP_UNAUTHORIZED || e.getCode() == HttpURLConnection.HTTP_FORBIDDEN;
+    }
+
+    private static CniException unanswered(PodIdentity wanted, KubernetesClientException e) {
+        return new CniException(
+                ErrorCode.TRY_AGAIN,
+                "can't ask the API server about pod " + wanted + ": " + reason(e),
+                isRefusal(e)
+                        ? "an administrator allows the agent's ServiceAccount to get, list and watch pods"
+                        : "try again when the API server answers",
+                e);
+    }
+
+    /** The innermost words: those around them say no more than that there was a failure. */
+    private static String reason(Throwable failure) {
+        Throwable innermost = failure;
+        while (innermost.getCause() != null && innermost.getCause() != innermost) {
+            innermost = innermost.getCause();
+        }
+        String words = innermost.getMessage() == null ? innermost.getClass().getSimpleName() : innermost.getMessage();
+        return words.lines().findFirst().orElse("");
+    }
+
+    private void wake() {
+        lock.lock();
+        try {
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Until something changed, at most for a pause. */
+    private void awaitChange(Deadline deadline) throws InterruptedException {
+        Duration pause = deadline.remaining().compareTo(PAUSE) < 0 ? deadline.remaining() : PAUSE;
+        lock.lock();
+        try {
+            changed.await(pause.toNanos(), TimeUnit.NANOSECONDS);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends the watch. */
+    @Override
+    public void close() {
+        informer.close();
+    }
+}
