@@ -174,9 +174,18 @@ public final class Wire {
                 number(node, "portLimit"),
                 number(node, "attachments"),
                 text(node, "mounts"),
+                node.has("cluster") ? Optional.of(cluster(object(node, "cluster"))) : Optional.empty(),
                 number(node, "code"),
                 text(node, "problem"),
                 text(node, "remedy"));
+    }
+
+    private static NodeView.Cluster cluster(ObjectNode node) throws CniException {
+        return new NodeView.Cluster(
+                text(node, "node"),
+                number(node, "pods"),
+                node.path("synchronised").asBoolean(),
+                node.path("following").asBoolean());
     }
 
     private static ObjectNode putAttachment(ObjectNode node, AttachmentRequest attachment) {

@@ -91,7 +91,21 @@ class WireTest {
                                 "removing",
                                 "",
                                 "could not"))),
-                new Reply.Inspected(new NodeView("1", "3.1", "", true, 3, 1024, 2, "full", 50, "off", "on")));
+                new Reply.Inspected(
+                        new NodeView("1", "3.1", "", true, 3, 1024, 2, "full", Optional.empty(), 50, "off", "on")),
+                new Reply.Inspected(new NodeView(
+                        "1",
+                        "3.1",
+                        "",
+                        true,
+                        3,
+                        1024,
+                        2,
+                        "full",
+                        Optional.of(new NodeView.Cluster("node-a", 7, true, false)),
+                        0,
+                        "",
+                        "")));
     }
 
     @ParameterizedTest

@@ -166,10 +166,17 @@ final class NodeCommands implements Runnable {
                 table.add("vhost-user ports", node.ports() + " of " + node.portLimit());
                 table.add("attachments", Integer.toString(node.attachments()));
                 table.add("mounts", node.mounts());
+                table.add("kubernetes", node.cluster().map(Status::describe).orElse("off"));
                 table.add("agent", node.agentVersion());
                 out().print(table);
             }
             return node.code() == 0 ? DONE : NO;
+        }
+
+        private static String describe(NodeView.Cluster cluster) {
+            return "node " + cluster.node() + ", "
+                    + (cluster.synchronised() ? cluster.pods() + " pods" : "pods not known yet")
+                    + (cluster.following() ? "" : "; the API server is away");
         }
     }
 

@@ -45,7 +45,8 @@ final class FakeAgent implements AutoCloseable {
     private final Queue<Turn> turns = new ConcurrentLinkedQueue<>();
     private volatile OptionalInt mtu = OptionalInt.of(9000);
     private volatile List<AttachmentView> attachments = List.of();
-    private volatile NodeView node = new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, "full", 0, "", "");
+    private volatile NodeView node =
+            new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, "full", Optional.empty(), 0, "", "");
 
     FakeAgent(Path socket) throws IOException {
         server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class NodeCommandsTest {
@@ -115,12 +117,41 @@ class NodeCommandsTest {
     @Test
     void statusOfANodeThatServesIsZero() {
         assertThat(run("status")).isZero();
-        assertThat(out.toString()).contains("ready              yes", "3 of 1024", "DPDK 22.11");
+        assertThat(out.toString())
+                .contains("ready              yes", "3 of 1024", "DPDK 22.11", "kubernetes         off");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "true|true|node node-a, 7 pods",
+                "true|false|node node-a, 7 pods; the API server is away",
+                "false|false|node node-a, pods not known yet; the API server is away"
+            })
+    void statusTellsOfTheCluster(boolean synchronised, boolean following, String words) {
+        agent.is(new NodeView(
+                "1",
+                "",
+                "",
+                true,
+                0,
+                1024,
+                0,
+                "full",
+                Optional.of(new NodeView.Cluster("node-a", 7, synchronised, following)),
+                0,
+                "",
+                ""));
+
+        assertThat(run("status")).isZero();
+        assertThat(out.toString().lines()).contains("kubernetes         " + words);
     }
 
     @Test
     void statusOfANodeThatDoesNotServeSaysWhyAndIsOne() {
-        agent.is(new NodeView("1", "", "", true, 0, 1024, 0, "full", 50, "runs without DPDK", "set dpdk-init"));
+        agent.is(new NodeView(
+                "1", "", "", true, 0, 1024, 0, "full", Optional.empty(), 50, "runs without DPDK", "set dpdk-init"));
 
         assertThat(run("status")).isEqualTo(1);
         assertThat(out.toString()).contains("no: runs without DPDK", "set dpdk-init", "off");

@@ -1,6 +1,7 @@
 package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.MountSupport;
+import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
 import io.ovsdpdk.api.CniException;
@@ -27,6 +28,7 @@ final class Agent implements Function<Request, Reply> {
 
     private final Attachments attachments;
     private final Ports ports;
+    private final Cluster cluster;
     private final MountSupport mounts;
     private final boolean followsLinks;
 
@@ -34,9 +36,10 @@ final class Agent implements Function<Request, Reply> {
      * @param mounts what the kernel lets us mount
      * @param followsLinks the administrator puts up with a kernel without {@code nosymfollow}
      */
-    Agent(Attachments attachments, Ports ports, MountSupport mounts, boolean followsLinks) {
+    Agent(Attachments attachments, Ports ports, Cluster cluster, MountSupport mounts, boolean followsLinks) {
         this.attachments = attachments;
         this.ports = ports;
+        this.cluster = cluster;
         this.mounts = mounts;
         this.followsLinks = followsLinks;
     }
@@ -108,6 +111,7 @@ final class Agent implements Function<Request, Reply> {
                 Ports.LIMIT,
                 attachments.count(),
                 mounts.explanation(),
+                cluster.view(),
                 problem.map(CniException::code).orElse(0),
                 problem.map(CniException::getMessage).orElse(""),
                 problem.map(CniException::details).orElse(""));

@@ -1,12 +1,15 @@
 package io.ovsdpdk.agent;
 
 import ch.qos.logback.classic.Level;
+import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
+import io.ovsdpdk.agent.kubernetes.ClusterNode;
 import io.ovsdpdk.api.LogLevel;
 import io.ovsdpdk.ovsdb.VhostUserPort;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,6 +66,38 @@ final class AgentCommand implements Callable<Integer> {
     private List<Path> sharedDirRoots;
 
     @Option(
+            names = "--kubernetes",
+            paramLabel = "auto|on|off",
+            defaultValue = "${env:OVS_DPDK_KUBERNETES:-auto}",
+            description =
+                    "Whether sockets are put into volumes of pods. Default: auto, which is on with --kubeconfig, or"
+                            + " in a pod of a cluster (OVS_DPDK_KUBERNETES)")
+    private String kubernetes;
+
+    @Option(
+            names = "--node-name",
+            paramLabel = "NAME",
+            defaultValue = "${env:OVS_DPDK_NODE_NAME:-${env:NODE_NAME:-}}",
+            description = "What the cluster calls this node (OVS_DPDK_NODE_NAME, NODE_NAME)")
+    private String nodeName;
+
+    @Option(
+            names = "--kubeconfig",
+            paramLabel = "FILE",
+            defaultValue = "${env:OVS_DPDK_KUBECONFIG:-${env:KUBECONFIG:-}}",
+            description = "The way to the API server. Default: the ServiceAccount of the agent's pod"
+                    + " (OVS_DPDK_KUBECONFIG, KUBECONFIG)")
+    private String kubeconfig;
+
+    @Option(
+            names = "--kubelet-dir",
+            paramLabel = "DIR",
+            defaultValue = "${env:OVS_DPDK_KUBELET_DIR:-/var/lib/kubelet}",
+            description =
+                    "kubelet's folder, with the volumes of pods. Default: /var/lib/kubelet (OVS_DPDK_KUBELET_DIR)")
+    private Path kubeletDir;
+
+    @Option(
             names = "--without-nosymfollow",
             defaultValue = "${env:OVS_DPDK_WITHOUT_NOSYMFOLLOW:-false}",
             description =
@@ -105,6 +140,8 @@ final class AgentCommand implements Callable<Integer> {
                 absolute("--run-dir", runDir),
                 absolute("--state-dir", stateDir),
                 sharedRoots(),
+                absolute("--kubelet-dir", kubeletDir),
+                clusterNode(),
                 withoutNosymfollow,
                 Duration.ofSeconds(requestTimeout),
                 Duration.ofSeconds(stopGrace));
@@ -134,9 +171,10 @@ final class AgentCommand implements Callable<Integer> {
     /** A tenant's folder must never be, hold or lie in one of ours. */
     private SharedRoots sharedRoots() {
         for (Path root : sharedDirRoots) {
-            for (Path own : List.of(runDir, stateDir)) {
+            for (Path own : List.of(runDir, stateDir, kubeletDir)) {
                 if (root.startsWith(own) || own.startsWith(root)) {
-                    throw refuse("--shared-dir-root", root, "apart from the agent's own folder " + own);
+                    throw refuse(
+                            "--shared-dir-root", root, "apart from the agent's own folders and kubelet's, here " + own);
                 }
             }
         }
@@ -145,6 +183,44 @@ final class AgentCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "invalid --shared-dir-root: " + e.getMessage(), e);
         }
+    }
+
+    /** Empty without Kubernetes. */
+    private Optional<ClusterNode> clusterNode() {
+        Optional<ApiServerAccess> apiServer = apiServer();
+        boolean on =
+                switch (kubernetes) {
+                    case "auto" -> apiServer.isPresent();
+                    case "on" -> true;
+                    case "off" -> false;
+                    default -> throw refuse("--kubernetes", kubernetes, "auto, on or off");
+                };
+        if (!on) {
+            return Optional.empty();
+        }
+        if (apiServer.isEmpty()) {
+            throw refuse(
+                    "--kubernetes", kubernetes, "off where there is neither --kubeconfig nor a pod's ServiceAccount");
+        }
+        try {
+            return Optional.of(new ClusterNode(nodeName, apiServer.get()));
+        } catch (IllegalArgumentException e) {
+            throw refuse(
+                    "--node-name",
+                    nodeName.isEmpty() ? "nothing" : nodeName,
+                    "what the cluster calls this node, or --kubernetes=off");
+        }
+    }
+
+    private Optional<ApiServerAccess> apiServer() {
+        String host = System.getenv("KUBERNETES_SERVICE_HOST");
+        String port = System.getenv("KUBERNETES_SERVICE_PORT");
+        if (!kubeconfig.isEmpty()) {
+            return Optional.of(new ApiServerAccess.OfKubeconfig(absolute("--kubeconfig", Path.of(kubeconfig))));
+        }
+        return host == null || port == null
+                ? Optional.empty()
+                : Optional.of(new ApiServerAccess.OfPod(host, port, ApiServerAccess.OfPod.SERVICE_ACCOUNT));
     }
 
     private void setLogLevel() {

@@ -4,6 +4,8 @@ import io.ovsdpdk.agent.host.LinuxCalls;
 import io.ovsdpdk.agent.host.MountSupport;
 import io.ovsdpdk.agent.host.Nosymfollow;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.agent.kubernetes.Cluster;
+import io.ovsdpdk.agent.kubernetes.ClusterNode;
 import io.ovsdpdk.api.DeletionQueue;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.LocalSwitch;
@@ -20,6 +22,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +34,8 @@ import org.slf4j.LoggerFactory;
  * @param runDir folder of the agent's socket and of the mounts
  * @param stateDir folder of the checkpoints
  * @param roots what {@code sharedDir} may name
+ * @param kubeletDir kubelet's folder
+ * @param cluster empty without Kubernetes
  * @param withoutNosymfollow whether to serve on a kernel on which the switch follows a pod's links
  * @param requestTimeout within which a client must have sent its request
  * @param stopGrace how long requests under way may go on after the signal to stop
@@ -40,6 +45,8 @@ record Daemon(
         Path runDir,
         Path stateDir,
         SharedRoots roots,
+        Path kubeletDir,
+        Optional<ClusterNode> cluster,
         boolean withoutNosymfollow,
         Duration requestTimeout,
         Duration stopGrace) {
@@ -99,12 +106,13 @@ record Daemon(
         if (mounts.level() != MountSupport.Level.FULL) {
             LOG.warn("mounts: {}", mounts.explanation());
         }
-        try (OvsdbClient client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT)) {
+        try (OvsdbClient client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT);
+                Cluster pods = cluster.isPresent() ? Cluster.join(cluster.get()) : Cluster.NONE) {
             Ports ports = new Ports(client);
             warmUp(client);
             try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints, System::nanoTime)) {
                 attachments.resume();
-                Agent agent = new Agent(attachments, ports, mounts, withoutNosymfollow);
+                Agent agent = new Agent(attachments, ports, pods, mounts, withoutNosymfollow);
                 try (LeftDeletions left = new LeftDeletions(
                                 new DeletionQueue(runDir.resolve(DeletionQueue.FOLDER)), attachments);
                         AgentServer server = listen(socket, agent, left)) {

@@ -18,15 +18,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 class AgentCommandTest {
-    private static final Map<String, String> OPTIONS = Map.of(
-            "--ovsdb", "OVS_DPDK_OVSDB",
-            "--run-dir", "OVS_DPDK_RUN_DIR",
-            "--state-dir", "OVS_DPDK_STATE_DIR",
-            "--shared-dir-root", "OVS_DPDK_SHARED_DIR_ROOTS",
-            "--without-nosymfollow", "OVS_DPDK_WITHOUT_NOSYMFOLLOW",
-            "--request-timeout", "OVS_DPDK_REQUEST_TIMEOUT",
-            "--stop-grace", "OVS_DPDK_STOP_GRACE",
-            "--log-level", "OVS_DPDK_LOG_LEVEL");
+    private static final Map<String, String> OPTIONS = Map.ofEntries(
+            Map.entry("--ovsdb", "OVS_DPDK_OVSDB"),
+            Map.entry("--run-dir", "OVS_DPDK_RUN_DIR"),
+            Map.entry("--state-dir", "OVS_DPDK_STATE_DIR"),
+            Map.entry("--shared-dir-root", "OVS_DPDK_SHARED_DIR_ROOTS"),
+            Map.entry("--kubernetes", "OVS_DPDK_KUBERNETES"),
+            Map.entry("--node-name", "OVS_DPDK_NODE_NAME"),
+            Map.entry("--kubeconfig", "OVS_DPDK_KUBECONFIG"),
+            Map.entry("--kubelet-dir", "OVS_DPDK_KUBELET_DIR"),
+            Map.entry("--without-nosymfollow", "OVS_DPDK_WITHOUT_NOSYMFOLLOW"),
+            Map.entry("--request-timeout", "OVS_DPDK_REQUEST_TIMEOUT"),
+            Map.entry("--stop-grace", "OVS_DPDK_STOP_GRACE"),
+            Map.entry("--log-level", "OVS_DPDK_LOG_LEVEL"));
 
     private record Outcome(int status, String out, String err) {}
 
@@ -92,6 +96,11 @@ class AgentCommandTest {
                 "--shared-dir-root=/run/ovs-dpdk-cni",
                 "--shared-dir-root=/run/ovs-dpdk-cni/p",
                 "--shared-dir-root=/a,/var/lib",
+                "--shared-dir-root=/var/lib/kubelet/pods",
+                "--kubernetes=maybe",
+                "--kubernetes=on",
+                "--kubeconfig=relative",
+                "--kubelet-dir=relative",
                 "--request-timeout=0",
                 "--request-timeout=61",
                 "--request-timeout=soon",
@@ -132,6 +141,25 @@ class AgentCommandTest {
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(shared)))
                 .isEqualTo("rwxrwxrwx");
         assertThat(shared).isEmptyDirectory();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--kubeconfig=/etc/none", "--kubeconfig=/etc/none,--node-name=Upper_Case"})
+    void memberOfAClusterMustHaveANodesName(String options) {
+        Outcome outcome = run(options.split(","));
+
+        assertThat(outcome.status()).isEqualTo(2);
+        assertThat(outcome.err()).contains("invalid --node-name", "--kubernetes=off");
+    }
+
+    @Test
+    void podOfAClusterIsAMemberOfIt() throws Exception {
+        Map<String, String> pod =
+                Map.of("KUBERNETES_SERVICE_HOST", "10.0.0.1", "KUBERNETES_SERVICE_PORT", "443", "NODE_NAME", "");
+
+        assertThat(runWith(pod).err()).contains("invalid --node-name: nothing");
+        assertThat(runWith(Map.of("KUBECONFIG", "/etc/none", "NODE_NAME", "A")).err())
+                .contains("invalid --node-name: A");
     }
 
     @Test

@@ -11,44 +11,63 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/** The ways to the API server: as a pod of the cluster, or by a kubeconfig. Connecting is left to the first request. */
-public final class ApiServerAccess {
-    /** Where kubelet puts a pod's ServiceAccount. */
-    public static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
-
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
-    private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(10);
+/** The ways to the API server. */
+public sealed interface ApiServerAccess {
+    Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+    Duration REQUEST_TIMEOUT = Duration.ofSeconds(10);
 
     /** Of a watch that ended; doubled with each failure, up to 16 s. */
-    private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
-
-    private ApiServerAccess() {}
+    Duration FIRST_PAUSE = Duration.ofMillis(500);
 
     /**
-     * As the pod's ServiceAccount. Its token is read anew for each request, since kubelet replaces it within the hour.
+     * A client; connecting is left to its first request.
+     *
+     * @throws IOException when what says where and as whom can't be read
+     */
+    KubernetesClient client() throws IOException;
+
+    /**
+     * As the ServiceAccount of the pod that the agent runs in. Its token is read anew for each request, since kubelet
+     * replaces it within the hour.
      *
      * @param host {@code KUBERNETES_SERVICE_HOST}, an IPv6 address without brackets
      * @param port {@code KUBERNETES_SERVICE_PORT}
      * @param serviceAccount folder with {@code token} and {@code ca.crt}
      */
-    public static KubernetesClient ofPod(String host, String port, Path serviceAccount) {
-        Path token = serviceAccount.resolve("token");
-        return client(new ConfigBuilder(Config.empty())
-                .withMasterUrl("https://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + port)
-                .withCaCertFile(serviceAccount.resolve("ca.crt").toString())
-                .withOauthTokenProvider(() -> read(token)));
+    record OfPod(String host, String port, Path serviceAccount) implements ApiServerAccess {
+        /** Where kubelet puts it. */
+        public static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
+
+        @Override
+        public KubernetesClient client() throws IOException {
+            Path token = serviceAccount.resolve("token");
+            // Better known now than by refusals
+            Files.readString(token);
+            return ApiServerAccess.client(new ConfigBuilder(Config.empty())
+                    .withMasterUrl("https://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + port)
+                    .withCaCertFile(serviceAccount.resolve("ca.crt").toString())
+                    .withOauthTokenProvider(() -> read(token)));
+        }
+
+        private static String read(Path token) {
+            try {
+                return Files.readString(token).strip();
+            } catch (IOException e) {
+                throw new UncheckedIOException("can't read the token of the ServiceAccount", e);
+            }
+        }
     }
 
-    /**
-     * As the current context of a kubeconfig; a token in it is read anew when the API server refuses the old one.
-     *
-     * @throws IOException when the file is no kubeconfig
-     */
-    public static KubernetesClient ofKubeconfig(Path kubeconfig) throws IOException {
-        try (var _ = Files.newInputStream(kubeconfig)) {
-            return client(new ConfigBuilder(Config.fromKubeconfig(kubeconfig.toFile())));
-        } catch (KubernetesClientException | IllegalArgumentException e) {
-            throw new IOException(kubeconfig + " is no kubeconfig: " + e.getMessage(), e);
+    /** As the current context of a kubeconfig; a token in it is read anew when the API server refuses the old one. */
+    record OfKubeconfig(Path kubeconfig) implements ApiServerAccess {
+        @Override
+        public KubernetesClient client() throws IOException {
+            Files.readString(kubeconfig);
+            try {
+                return ApiServerAccess.client(new ConfigBuilder(Config.fromKubeconfig(kubeconfig.toFile())));
+            } catch (KubernetesClientException | IllegalArgumentException e) {
+                throw new IOException(kubeconfig + " is no kubeconfig: " + e.getMessage(), e);
+            }
         }
     }
 
@@ -62,13 +81,5 @@ public final class ApiServerAccess {
                         .withUserAgent("ovs-dpdk-agent")
                         .build())
                 .build();
-    }
-
-    private static String read(Path token) {
-        try {
-            return Files.readString(token).strip();
-        } catch (IOException e) {
-            throw new UncheckedIOException("can't read the token of the ServiceAccount", e);
-        }
     }
 }

@@ -42,7 +42,8 @@ class NodePodsTest {
     @BeforeEach
     void startServer() throws Exception {
         server = ApiServer.start();
-        follow(ApiServerAccess.ofKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "first")));
+        follow(new ApiServerAccess.OfKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "first"))
+                .client());
     }
 
     @AfterEach
@@ -365,7 +366,7 @@ class NodePodsTest {
             secure.create(pod("here", NODE));
             pods.close();
             client.close();
-            follow(ApiServerAccess.ofPod("127.0.0.1", String.valueOf(secure.port()), folder));
+            follow(new ApiServerAccess.OfPod("127.0.0.1", String.valueOf(secure.port()), folder).client());
             start();
 
             Files.writeString(folder.resolve("token"), "second");

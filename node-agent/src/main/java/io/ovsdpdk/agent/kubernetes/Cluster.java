@@ -1,0 +1,59 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.ovsdpdk.api.NodeView;
+import java.io.IOException;
+import java.util.Optional;
+
+/** The cluster that this node belongs to, if it does. Closing ends all connections to its API server. */
+public final class Cluster implements AutoCloseable {
+    /** Without Kubernetes. */
+    public static final Cluster NONE = new Cluster(Optional.empty(), Optional.empty());
+
+    private final Optional<KubernetesClient> client;
+    private final Optional<NodePods> pods;
+
+    private Cluster(Optional<KubernetesClient> client, Optional<NodePods> pods) {
+        this.client = client;
+        this.pods = pods;
+    }
+
+    /**
+     * Begins to follow the node's pods; an API server that is away is no failure.
+     *
+     * @throws IOException when what says where the API server is can't be read
+     */
+    public static Cluster join(ClusterNode node) throws IOException {
+        KubernetesClient client = node.apiServer().client();
+        NodePods pods = new NodePods(client, node.name());
+        pods.start();
+        return new Cluster(Optional.of(client), Optional.of(pods));
+    }
+
+    /** One whose connection others made, and which they close. */
+    public static Cluster of(NodePods pods) {
+        return new Cluster(Optional.empty(), Optional.of(pods));
+    }
+
+    /** Empty without Kubernetes. */
+    public Optional<NodePods> pods() {
+        return pods;
+    }
+
+    /** The way to the API server; empty without Kubernetes. */
+    public Optional<KubernetesClient> client() {
+        return client;
+    }
+
+    /** What people are shown; empty without Kubernetes. */
+    public Optional<NodeView.Cluster> view() {
+        return pods.map(known ->
+                new NodeView.Cluster(known.nodeName(), known.count(), known.isSynchronised(), known.isWatching()));
+    }
+
+    @Override
+    public void close() {
+        pods.ifPresent(NodePods::close);
+        client.ifPresent(KubernetesClient::close);
+    }
+}
