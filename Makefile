@@ -9,9 +9,9 @@ SHELL := /bin/bash
 
 # Open vSwitch with DPDK (librte-mempool-ring is only recommended by it: without it a port connects and passes nothing),
 # the IPAM plugins that the tests delegate to, the container runtime that calls the plugin in tests and what it runs, what
-# the tests start processes with, and Maven.
+# the tests start processes with, libvirt's schema, and Maven.
 PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins containerd runc busybox-static \
-	iproute2 util-linux maven
+	iproute2 util-linux libvirt-clients libvirt0 libxml2-utils maven
 
 # The native binary is linked with musl; the rest unpacks and compiles the builder (toolchain/README.md).
 NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
@@ -51,7 +51,7 @@ check: jdk packages root ## the developer's loop, under 3 minutes: test without 
 
 .PHONY: build
 build: package ## the jars, without tests
-	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar
+	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar kubevirt-binding/target/*.jar
 
 .PHONY: native
 native: jdk native-packages ## the plugin as one static executable: cni-plugin/target/ovs-dpdk
