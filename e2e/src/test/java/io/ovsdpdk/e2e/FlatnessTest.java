@@ -34,15 +34,6 @@ class FlatnessTest {
     }
 
     @Test
-    void agentIsFlatOverAHundredPairs() throws Exception {
-        Footprint before = after(50);
-        Footprint after = after(100);
-
-        assertFlat(before, after);
-    }
-
-    @Test
-    @Tag("long")
     void agentIsFlatOverTwoThousandPairs() throws Exception {
         Footprint before = after(200);
         Footprint halfway = after(1000);
