@@ -1,6 +1,7 @@
 package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.Errno;
+import io.ovsdpdk.agent.host.FolderLocation;
 import io.ovsdpdk.agent.host.KeyedLocks;
 import io.ovsdpdk.agent.host.LinuxException;
 import io.ovsdpdk.agent.host.PreparedFolder;
@@ -61,7 +62,9 @@ final class AttachmentFolders {
         } catch (IllegalArgumentException e) {
             return false;
         }
-        own.add(attachment.folder().mountPoint());
+        if (isOurs(attachment)) {
+            own.add(attachment.folder().mountPoint());
+        }
         return true;
     }
 
@@ -90,17 +93,47 @@ final class AttachmentFolders {
     }
 
     private static CniException cannotPrepare(Attachment wanted, IOException e) {
-        boolean inTheWay = e instanceof LinuxException linux && linux.is(Errno.ELOOP, Errno.ENOTDIR);
+        boolean ofPod = wanted.folder().location().layout() != FolderLocation.Layout.SHARED_DIR;
+        boolean inTheWay = e instanceof LinuxException linux && linux.is(Errno.ELOOP, Errno.ENOTDIR, Errno.EXDEV);
+        boolean gone = ofPod && e instanceof LinuxException linux && linux.is(Errno.ENOENT);
         return new CniException(
-                inTheWay ? ErrorCode.CONFIGURATION : ErrorCode.IO,
+                inTheWay ? ErrorCode.CONFIGURATION : gone ? ErrorCode.TRY_AGAIN : ErrorCode.IO,
                 "can't make the socket folder " + wanted.folder().location() + ": " + e.getMessage(),
-                inTheWay ? "no part of sharedDir below the node's root may be a link or a file" : "",
+                inTheWay
+                        ? "no part of it below " + wanted.folder().location().trustedRoot()
+                                + " may be a link, a file or, in its end, a mount point"
+                        : gone ? "the pod's volume is gone" : "",
                 e);
     }
 
-    /** An attachment was made in it: from now on the folder goes with its last attachment only. */
+    private static boolean isOurs(Attachment attachment) {
+        return attachment.folder().location().layout().isOurs();
+    }
+
+    /**
+     * Takes away what stands in the place of a socket that is to come, left by an earlier sandbox of the pod, or put there
+     * by it: a server can't bind where there is something, and the switch must not connect to it.
+     */
+    void clear(Attachment wanted) throws CniException {
+        try {
+            folders.removeSocket(wanted.folder(), wanted.socketName());
+        } catch (IOException e) {
+            throw new CniException(
+                    ErrorCode.IO,
+                    "can't remove what stands at " + wanted.folder().location() + "/" + wanted.socketName() + ": "
+                            + e.getMessage(),
+                    "empty that volume, or delete the pod",
+                    e);
+        }
+    }
+
+    /** An attachment was made in it: a folder of ours goes with its last attachment only, one of others stays. */
     void keep(Attachment made) {
-        own.add(made.folder().mountPoint());
+        if (isOurs(made)) {
+            own.add(made.folder().mountPoint());
+        } else {
+            own.remove(made.folder().mountPoint());
+        }
         freshParents.removeIf(parent -> location(made).startsWith(parent));
     }
 
@@ -112,6 +145,9 @@ final class AttachmentFolders {
     void removeAndForget(Attachment leaving) throws IOException {
         try (var _ = hold(leaving)) {
             if (known.isAloneInFolder(leaving)) {
+                if (!isOurs(leaving)) {
+                    folders.removeSocket(leaving.folder(), leaving.socketName());
+                }
                 removeFolder(leaving.folder());
                 removeFreshParents(leaving);
             } else {

@@ -73,8 +73,7 @@ final class AttachmentPlans {
      */
     private SocketFolder locate(FolderLocation location) throws CniException {
         try {
-            SocketFolder resolved = folders.locate(
-                    new FolderLocation(resolve(location.trustedRoot()), location.below(), location.containerFolder()));
+            SocketFolder resolved = folders.locate(location.in(resolve(location.trustedRoot())));
             return new SocketFolder(location, resolved.hostPath(), resolved.mountPoint());
         } catch (IOException e) {
             throw new CniException(ErrorCode.IO, "can't look at " + location + ": " + e.getMessage(), "", e);

@@ -309,6 +309,7 @@ final class Attachments implements AutoCloseable {
         try {
             remember(wanted);
             folders.prepare(wanted, deadline);
+            folders.clear(wanted);
             ports.make(wanted, deadline);
             if (removals.isAwaited(wanted.id())) {
                 throw new CniException(ErrorCode.TRY_AGAIN, "it was deleted while it was being made");

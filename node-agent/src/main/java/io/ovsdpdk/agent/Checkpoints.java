@@ -3,6 +3,7 @@ package io.ovsdpdk.agent;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.Ownership;
 import io.ovsdpdk.agent.host.SocketFolder;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.CniException;
@@ -35,8 +36,11 @@ import org.slf4j.LoggerFactory;
 final class Checkpoints {
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
 
-    /** Raised when older agents could not read a file any more. */
+    /** Of folders below {@code sharedDir}, which every agent can read. */
     private static final int VERSION = 1;
+
+    /** Of folders in volumes of pods: an agent that doesn't know of them would remove what is not its own. */
+    private static final int VERSION_OF_VOLUMES = 2;
 
     private static final String SUFFIX = ".json";
     private static final String NEW = ".new";
@@ -136,7 +140,7 @@ final class Checkpoints {
 
     private static ObjectNode toJson(Attachment attachment) {
         ObjectNode node = Json.object()
-                .put("version", VERSION)
+                .put("version", versionOf(attachment))
                 .put("state", attachment.state().name())
                 .put("containerId", attachment.id().containerId())
                 .put("ifname", attachment.id().ifname());
@@ -145,23 +149,36 @@ final class Checkpoints {
                 .put("name", attachment.pod().name())
                 .put("uid", attachment.pod().uid());
         node.put("network", attachment.network()).put("bridge", attachment.bridge());
-        SocketFolder folder = attachment.folder();
+        FolderLocation location = attachment.folder().location();
         node.putObject("folder")
-                .put("trustedRoot", folder.location().trustedRoot().toString())
-                .put("below", folder.location().below().toString())
-                .put("containerFolder", folder.location().containerFolder())
-                .put("hostPath", folder.hostPath().toString())
-                .put("mountPoint", folder.mountPoint().toString());
+                .put("layout", location.layout().name())
+                .put("trustedRoot", location.trustedRoot().toString())
+                .put("volume", location.volume().toString())
+                .put("below", location.below().toString())
+                .put("containerFolder", location.name())
+                .put("uid", location.owner().uid())
+                .put("gid", location.owner().gid())
+                .put("mode", location.owner().mode())
+                .put("hostPath", attachment.folder().hostPath().toString())
+                .put("mountPoint", attachment.folder().mountPoint().toString());
         node.put("switchSocket", attachment.switchSocket().toString()).put("digest", attachment.digest());
         node.put("legacyAnnotations", attachment.legacyAnnotations());
         node.set("attached", Wire.toJson(attachment.attached()));
         return node;
     }
 
+    private static int versionOf(Attachment attachment) {
+        return attachment.folder().location().layout() == FolderLocation.Layout.SHARED_DIR
+                ? VERSION
+                : VERSION_OF_VOLUMES;
+    }
+
     private static Attachment read(Path file) throws IOException, CniException {
         ObjectNode node = Json.readObject("checkpoint", Files.readAllBytes(file));
-        if (!node.path("version").isInt() || node.get("version").intValue() != VERSION) {
-            throw new IllegalArgumentException("version " + node.path("version") + " is not " + VERSION);
+        JsonNode version = node.path("version");
+        if (!version.isInt() || version.intValue() != VERSION && version.intValue() != VERSION_OF_VOLUMES) {
+            throw new IllegalArgumentException(
+                    "version " + version + " is neither " + VERSION + " nor " + VERSION_OF_VOLUMES);
         }
         if (!(node.path("attached") instanceof ObjectNode attached)) {
             throw new IllegalArgumentException("it has no \"attached\"");
@@ -174,12 +191,7 @@ final class Checkpoints {
                 text(node, "network"),
                 text(node, "bridge"),
                 new SocketFolder(
-                        new FolderLocation(
-                                Path.of(text(folder, "trustedRoot")),
-                                Path.of(text(folder, "below")),
-                                text(folder, "containerFolder")),
-                        Path.of(text(folder, "hostPath")),
-                        Path.of(text(folder, "mountPoint"))),
+                        location(folder), Path.of(text(folder, "hostPath")), Path.of(text(folder, "mountPoint"))),
                 Path.of(text(node, "switchSocket")),
                 Wire.attached(attached),
                 // An agent that did not know of them left it out
@@ -190,6 +202,26 @@ final class Checkpoints {
             throw new IllegalArgumentException("it belongs to port " + attachment.portName());
         }
         return attachment;
+    }
+
+    /** Version 1 may stand without what only volumes need. */
+    private static FolderLocation location(JsonNode folder) {
+        Path trustedRoot = Path.of(text(folder, "trustedRoot"));
+        Path below = Path.of(text(folder, "below"));
+        String name = text(folder, "containerFolder");
+        if (!folder.has("layout")) {
+            return new FolderLocation(trustedRoot, below, name);
+        }
+        return new FolderLocation(
+                FolderLocation.Layout.valueOf(text(folder, "layout")),
+                trustedRoot,
+                Path.of(text(folder, "volume")),
+                below,
+                name,
+                new Ownership(
+                        folder.path("uid").asInt(-1),
+                        folder.path("gid").asInt(-1),
+                        folder.path("mode").asInt(-1)));
     }
 
     private static String text(JsonNode node, String key) {

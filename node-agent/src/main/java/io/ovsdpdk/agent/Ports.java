@@ -103,7 +103,11 @@ final class Ports {
             ports++;
             String path = present.options().getOrDefault(SOCKET_OPTION, "");
             if (path.equals(wanted.switchSocket().toString())
-                    || path.equals(wanted.attached().socketPath())
+                    || path.equals(wanted.folder()
+                            .location()
+                            .path()
+                            .resolve(wanted.socketName())
+                            .toString())
                     || path.equals(wanted.folder()
                             .hostPath()
                             .resolve(wanted.socketName())

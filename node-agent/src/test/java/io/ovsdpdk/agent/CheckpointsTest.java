@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.Ownership;
 import io.ovsdpdk.agent.host.SocketFolder;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CheckpointsTest {
@@ -38,15 +41,16 @@ class CheckpointsTest {
     }
 
     static Attachment attachment(AttachmentId id) {
+        return attachment(id, new FolderLocation(Path.of("/srv"), Path.of(""), "0123456789ab"));
+    }
+
+    static Attachment attachment(AttachmentId id, FolderLocation location) {
         return new Attachment(
                 id,
                 new PodIdentity("default", "pod", ""),
                 "blue",
                 "br0",
-                new SocketFolder(
-                        new FolderLocation(Path.of("/srv"), Path.of(""), "0123456789ab"),
-                        Path.of("/srv/0123456789ab"),
-                        Path.of("/run/p/0123456789abcdef")),
+                new SocketFolder(location, location.path(), Path.of("/run/p/0123456789abcdef")),
                 Path.of("/run/p/0123456789abcdef/net1.sock"),
                 new Attached(
                         id.ifname(),
@@ -168,6 +172,39 @@ class CheckpointsTest {
         assertThat(files()).containsExactly(PortName.of(ID) + ".json");
     }
 
+    static List<FolderLocation> volumes() {
+        Path root = Path.of("/var/lib/kubelet");
+        Path volume = Path.of("pods/uid/volumes/kubernetes.io~empty-dir/v");
+        return List.of(
+                FolderLocation.hooks(root, volume, Ownership.of(107, 107)),
+                FolderLocation.volume(root, volume, Path.of(""), Ownership.ANYBODY),
+                FolderLocation.volume(root, volume, Path.of("a"), Ownership.of(1000, 2000)),
+                FolderLocation.volume(root, volume, Path.of("a/b c"), Ownership.ANYBODY));
+    }
+
+    @ParameterizedTest
+    @MethodSource("volumes")
+    void folderInAVolumeIsReadAgainAndNoOlderAgentMistakesItForAnother(FolderLocation location) throws Exception {
+        checkpoints.write(attachment(ID, location));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID, location));
+        assertThat(Json.readObject("checkpoint", Files.readAllBytes(file(ID)))
+                        .get("version")
+                        .intValue())
+                .isEqualTo(2);
+    }
+
+    @Test
+    void checkpointOfAnAgentThatKnewOfNoVolumesIsRead() throws Exception {
+        checkpoints.write(attachment(ID));
+        var written = Json.readObject("checkpoint", Files.readAllBytes(file(ID)));
+        ((ObjectNode) written.get("folder")).remove(List.of("layout", "volume", "uid", "gid", "mode"));
+        Files.write(file(ID), Json.write(written));
+
+        assertThat(written.get("version").intValue()).isEqualTo(1);
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
+    }
+
     @Test
     void strangersFilesAreLeftAlone() throws Exception {
         Files.writeString(folder.resolve("notes.txt"), "mine");
@@ -185,7 +222,7 @@ class CheckpointsTest {
                 "[]",
                 "{}",
                 "{\"version\":1}",
-                "{\"version\":2,REST",
+                "{\"version\":3,REST",
                 "{\"version\":\"1\",REST",
                 "{\"version\":1,\"attached\":{},REST",
                 "{\"state\":\"DREAMT\",REST",

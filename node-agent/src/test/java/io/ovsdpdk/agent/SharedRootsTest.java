@@ -53,7 +53,7 @@ class SharedRootsTest {
     @Test
     void shortContainerIdNamesItsFolderWhole() throws Exception {
         assertThat(roots.place(Path.of("/srv/a"), new AttachmentId("pod1", "net1"))
-                        .containerFolder())
+                        .name())
                 .isEqualTo("pod1");
     }
 }

@@ -154,7 +154,7 @@ public final class Folder implements AutoCloseable {
         }
     }
 
-    private void closeAfter(LinuxException failure) {
+    void closeAfter(LinuxException failure) {
         try {
             close();
         } catch (LinuxException e) {

@@ -1,5 +1,6 @@
 package io.ovsdpdk.agent.host;
 
+import static io.ovsdpdk.agent.host.Errno.EISDIR;
 import static io.ovsdpdk.agent.host.Errno.ELOOP;
 import static io.ovsdpdk.agent.host.Errno.ENOENT;
 import static io.ovsdpdk.agent.host.Errno.ENOTDIR;
@@ -23,11 +24,8 @@ import java.util.Optional;
  */
 public final class SocketFolders {
 
-    /** Others may walk through, but not see what there is. */
-    private static final int PARENT_MODE = 0711;
-
-    /** The container's user is not known here. */
-    private static final int CONTAINER_MODE = 0777;
+    /** Of a trusted root that is missing: others may walk through, but not see what there is. */
+    private static final int ROOT_MODE = 0711;
 
     /**
      * Each attempt after the first means that somebody else removed a folder within the microseconds between our
@@ -80,18 +78,20 @@ public final class SocketFolders {
     }
 
     private SocketFolder folderOf(FolderLocation location, Path resolvedRoot) {
-        Path hostPath = resolvedRoot.resolve(location.below()).resolve(location.containerFolder());
+        Path hostPath = resolvedRoot.resolve(location.relative());
         return new SocketFolder(location, hostPath, mountRoot.pointFor(hostPath));
     }
 
     /**
-     * Makes the folder and mounts it. What is missing of the trusted root and of the path below it is made root's,
-     * 0711; what is there is left as it is, but must be folders. The container's folder becomes root's, 0777, also if
-     * it was there. A mount that shows this very folder with the right flags stays; another one is replaced. If this
-     * fails, what it made is gone again. A mount that is made inside the folder later does not show in ours.
+     * Makes the folder and mounts it. What is missing of the folders that are ours to make is made root's; what is there
+     * is left as it is, but must be folders. A socket folder that is ours gets its owner and mode also if it was there; one
+     * that is not ours gets them when we make it. A mount that shows this very folder with the right flags stays; another
+     * one is replaced. If this fails, what it made is gone again. A mount that is made inside the folder later does not
+     * show in ours.
      *
-     * @throws LinuxException {@link Errno#ELOOP} or {@link Errno#ENOTDIR} if a link or a file is in the way below the
-     *     trusted root, {@link Errno#EXDEV} if the container's folder is a mount point, {@link Errno#EINVAL} or
+     * @throws LinuxException {@link Errno#ENOENT} if the volume is missing, {@link Errno#ELOOP} or {@link Errno#ENOTDIR}
+     *     if a link or a file is in the way below the trusted root and it is not one of our own names in a pod's volume,
+     *     {@link Errno#EXDEV} if the socket folder of a container is a mount point, {@link Errno#EINVAL} or
      *     {@link Errno#ENOSYS} if nosymfollow is required and missing, and any other error of the file system
      * @throws IOException if /proc can't be read
      */
@@ -110,7 +110,7 @@ public final class SocketFolders {
     private PreparedFolder prepareOnce(FolderLocation location) throws IOException {
         List<Path> parents = new ArrayList<>();
         // Held open until the end: in a root that is removed meanwhile nothing can be made, so its path stays true
-        try (Folder root = Folder.openOrMake(calls, location.trustedRoot(), PARENT_MODE, parents)) {
+        try (Folder root = openRoot(location, parents)) {
             SocketFolder folder = folderOf(location, root.hostPath());
             try (var _ = locks.hold(folder.mountPoint());
                     Folder parent = makeParents(root, location, parents)) {
@@ -122,14 +122,17 @@ public final class SocketFolders {
         }
     }
 
+    /** Another's volume is never made. */
+    private Folder openRoot(FolderLocation location, List<Path> created) throws LinuxException {
+        return location.layout() == FolderLocation.Layout.SHARED_DIR
+                ? Folder.openOrMake(calls, location.trustedRoot(), ROOT_MODE, created)
+                : Folder.open(calls, location.trustedRoot());
+    }
+
     private PreparedFolder prepareIn(Folder parent, SocketFolder folder, List<Path> parents) throws IOException {
         FolderLocation location = folder.location();
-        FileName name = location.containerFolderName();
-        Folder.Child child = parent.makeChild(name, CONTAINER_MODE, 0, 0, Folder.Mounts.REFUSED);
+        Folder.Child child = makeSocketFolder(parent, location);
         try (Folder container = child.folder()) {
-            if (!child.created()) {
-                container.setOwnerAndMode(CONTAINER_MODE, 0, 0);
-            }
             boolean createdMount = mountRoot.mount(container, mountRoot.nameOf(folder.mountPoint()));
             return new PreparedFolder(folder, parents, child.created(), createdMount);
         } catch (IOException e) {
@@ -140,17 +143,66 @@ public final class SocketFolders {
         }
     }
 
+    private static Folder.Child makeSocketFolder(Folder parent, FolderLocation location) throws LinuxException {
+        Ownership owner = location.owner();
+        return switch (location.layout()) {
+            case VOLUME -> new Folder.Child(parent.openBelow(Path.of(""), Folder.Mounts.CROSSED), false);
+            case SUB_FOLDER ->
+                parent.makeChild(location.fileName(), owner.mode(), owner.uid(), owner.gid(), Folder.Mounts.REFUSED);
+            case SHARED_DIR -> makeOwn(parent, location.fileName(), owner);
+            case HOOKS -> makeInPlace(parent, location.fileName(), owner);
+        };
+    }
+
+    /** With this owner and mode also if it was there. */
+    private static Folder.Child makeOwn(Folder parent, FileName name, Ownership owner) throws LinuxException {
+        Folder.Child child = parent.makeChild(name, owner.mode(), owner.uid(), owner.gid(), Folder.Mounts.REFUSED);
+        if (!child.created()) {
+            try {
+                child.folder().setOwnerAndMode(owner.mode(), owner.uid(), owner.gid());
+            } catch (LinuxException e) {
+                child.folder().closeAfter(e);
+                throw e;
+            }
+        }
+        return child;
+    }
+
+    /**
+     * Likewise, and what a pod has put into our place, and is no folder, is removed: a link and not what it leads to. A pod
+     * that goes on doing so gets no socket.
+     */
+    private static Folder.Child makeInPlace(Folder parent, FileName name, Ownership owner) throws LinuxException {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return makeOwn(parent, name, owner);
+            } catch (LinuxException e) {
+                if (!e.is(ELOOP, ENOTDIR) || attempt == ATTEMPTS) {
+                    throw e;
+                }
+            }
+            try {
+                parent.unlink(name);
+            } catch (LinuxException e) {
+                // gone, or a folder by now
+                if (!e.is(ENOENT, EISDIR)) {
+                    throw e;
+                }
+            }
+        }
+    }
+
     /**
      * Opens the folder that the container's folder is in, making what is missing and adding that to {@code created}.
      */
     private static Folder makeParents(Folder root, FolderLocation location, List<Path> created) throws LinuxException {
-        Folder folder = root.openBelow(Path.of(""), Folder.Mounts.CROSSED);
-        Path path = location.trustedRoot();
+        Folder folder = root.openBelow(location.volume(), Folder.Mounts.CROSSED);
+        Path path = location.trustedRoot().resolve(location.volume());
         for (Path component : location.belowComponents()) {
             path = path.resolve(component);
             FileName name = FileName.of(component.toString());
             try (Folder parent = folder) {
-                Folder.Child child = parent.makeChild(name, PARENT_MODE, 0, 0, Folder.Mounts.CROSSED);
+                Folder.Child child = makeParent(parent, name, location.layout());
                 if (child.created()) {
                     created.add(path);
                 }
@@ -158,6 +210,13 @@ public final class SocketFolders {
             }
         }
         return folder;
+    }
+
+    private static Folder.Child makeParent(Folder parent, FileName name, FolderLocation.Layout layout)
+            throws LinuxException {
+        return layout == FolderLocation.Layout.HOOKS
+                ? makeInPlace(parent, name, new Ownership(0, 0, layout.parentMode()))
+                : parent.makeChild(name, layout.parentMode(), 0, 0, Folder.Mounts.CROSSED);
     }
 
     /**
@@ -213,8 +272,8 @@ public final class SocketFolders {
     }
 
     /**
-     * Unmounts whatever is at the folder's mount point, and removes the mount point and the container's folder with all
-     * that is in it; the folders above stay. If a link or a file stands where the folder was, that is removed and
+     * Unmounts whatever is at the folder's mount point, and removes the mount point and the socket folder with all that is
+     * in it, but no volume; the folders above stay, save for one of ours in a pod's volume that is empty then. If a link or a file stands where the folder was, that is removed and
      * nothing else. Nothing there is success, also in part. Each step is taken even if one before it fails.
      *
      * @throws TreeNotRemovedException if something stays: a mount in the folder, or the time was not enough
@@ -227,15 +286,24 @@ public final class SocketFolders {
             Steps steps = new Steps();
             steps.take(() -> mountRoot.unmount(mountPoint));
             steps.take(() -> removeTree(folder.location()));
+            if (folder.location().layout() == FolderLocation.Layout.HOOKS) {
+                removeParents(
+                        steps,
+                        folder.location(),
+                        List.of(folder.location().path().getParent()));
+            }
             steps.finish();
         }
     }
 
+    /** A volume is not ours to remove. */
     private void removeTree(FolderLocation location) throws IOException {
-        Optional<Folder> parent = openIfThere(location, location.below());
+        Optional<Folder> parent = location.layout() == FolderLocation.Layout.VOLUME
+                ? Optional.empty()
+                : openIfThere(location, location.parent());
         if (parent.isPresent()) {
             try (Folder folder = parent.get()) {
-                folder.removeTree(location.containerFolderName(), removalLimit);
+                folder.removeTree(location.fileName(), removalLimit);
             }
         }
     }
@@ -265,7 +333,7 @@ public final class SocketFolders {
         FileName name = FileName.of(fileName);
         FolderLocation location = folder.location();
         try (var _ = locks.hold(folder.mountPoint())) {
-            Optional<Folder> container = openIfThere(location, location.below().resolve(location.containerFolder()));
+            Optional<Folder> container = openIfThere(location, location.relative());
             if (container.isPresent()) {
                 try (Folder opened = container.get()) {
                     opened.removeTree(name, removalLimit);
@@ -301,8 +369,7 @@ public final class SocketFolders {
         FileName mountPoint = mountRoot.nameOf(folder.mountPoint());
         try (var _ = locks.hold(folder.mountPoint());
                 Folder root = Folder.open(calls, location.trustedRoot());
-                Folder parent = root.openBelow(location.below(), Folder.Mounts.CROSSED);
-                Folder container = parent.openChild(location.containerFolderName(), Folder.Mounts.CROSSED)) {
+                Folder container = root.openBelow(location.relative(), Folder.Mounts.CROSSED)) {
             return mountRoot.problem(container, mountPoint);
         } catch (LinuxException e) {
             if (isMissing(e)) {
