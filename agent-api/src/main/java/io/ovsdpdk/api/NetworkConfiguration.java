@@ -21,7 +21,8 @@ import java.util.regex.Pattern;
  * @param name the network's name, which every attachment of the network shares
  * @param bridge the bridge of the node's switch that gets the port
  * @param sharedDir folder of the host below which the container's socket folder is made, absolute and without {@code .}
- *     or {@code ..}
+ *     or {@code ..}; empty where the socket goes into a volume of the pod
+ * @param socketVolume the volume of the pod that gets the socket; empty leaves it to the names that volumes have by custom
  * @param mtu in bytes, 68 to 9702; empty leaves the switch its own
  * @param mac the address that was chosen for the interface by anybody but {@code CNI_ARGS}, most specific first
  * @param ipamType the IPAM plugin to delegate to
@@ -32,7 +33,8 @@ import java.util.regex.Pattern;
 public record NetworkConfiguration(
         String name,
         String bridge,
-        Path sharedDir,
+        Optional<Path> sharedDir,
+        Optional<String> socketVolume,
         OptionalInt mtu,
         MacSource mac,
         Optional<String> ipamType,
@@ -52,6 +54,7 @@ public record NetworkConfiguration(
             "type",
             "bridge",
             "sharedDir",
+            "socketVolume",
             "mtu",
             "mac",
             "ipam",
@@ -98,6 +101,9 @@ public record NetworkConfiguration(
 
     private static final Pattern BRIDGE_NAME = Pattern.compile("[\\p{Graph}&&[^/]]{1,253}");
 
+    /** Kubernetes' rule for names of volumes: RFC 1123 labels. */
+    private static final Pattern VOLUME_NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
+
     private static final Pattern IPAM_TYPE = Pattern.compile("[\\p{Graph}&&[^/]]{1,253}");
 
     /**
@@ -123,6 +129,7 @@ public record NetworkConfiguration(
                 name(source),
                 bridge(source),
                 sharedDir(source),
+                socketVolume(source),
                 mtu(source),
                 new MacSource(
                         mac(object(source, "runtimeConfig"), "runtimeConfig.mac"),
@@ -236,7 +243,27 @@ public record NetworkConfiguration(
         return bridge;
     }
 
-    private static Path sharedDir(ObjectNode source) throws CniException {
+    private static Optional<String> socketVolume(ObjectNode source) throws CniException {
+        JsonNode volume = source.path("socketVolume");
+        if (volume.isMissingNode()) {
+            return Optional.empty();
+        }
+        if (!volume.isTextual() || !VOLUME_NAME.matcher(volume.textValue()).matches()) {
+            throw invalid("socketVolume", volume, "the name of a volume of the pod, an emptyDir or a hostPath");
+        }
+        if (source.has("sharedDir")) {
+            throw new CniException(
+                    ErrorCode.CONFIGURATION,
+                    "the network configuration has both sharedDir and socketVolume",
+                    "choose one place for the socket: a folder of the host, or a volume of the pod");
+        }
+        return Optional.of(volume.textValue());
+    }
+
+    private static Optional<Path> sharedDir(ObjectNode source) throws CniException {
+        if (!source.has("sharedDir")) {
+            return Optional.empty();
+        }
         String text = requiredText(source, "sharedDir");
         boolean clean = text.startsWith("/")
                 && text.chars().noneMatch(Character::isISOControl)
@@ -250,7 +277,7 @@ public record NetworkConfiguration(
                     "an absolute path of a folder of the host, without \".\", \"..\", \"//\" and a \"/\" at its end");
         }
         try {
-            return Path.of(text);
+            return Optional.of(Path.of(text));
         } catch (InvalidPathException e) {
             // Half a surrogate pair, or a letter that the platform's file names can't have
             throw invalid("sharedDir", source.get("sharedDir"), "a path that this node's file system can have");

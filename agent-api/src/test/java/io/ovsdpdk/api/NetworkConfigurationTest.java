@@ -53,7 +53,8 @@ class NetworkConfigurationTest {
                 .isEqualTo(new NetworkConfiguration(
                         "fast",
                         "br0",
-                        Path.of("/var/lib/cni/usrspcni"),
+                        Optional.of(Path.of("/var/lib/cni/usrspcni")),
+                        Optional.empty(),
                         OptionalInt.of(9000),
                         new NetworkConfiguration.MacSource(
                                 Optional.of(new MacAddress("02:00:00:00:00:01")),
@@ -63,6 +64,25 @@ class NetworkConfigurationTest {
                         true,
                         Optional.of(LogLevel.DEBUG),
                         source));
+    }
+
+    @Test
+    void socketMayGoIntoAVolumeInsteadOfAFolderOfTheHost() throws CniException {
+        ObjectNode source = with("sharedDir", null);
+
+        assertThat(NetworkConfiguration.of(source).sharedDir()).isEmpty();
+        assertThat(NetworkConfiguration.of(source).socketVolume()).isEmpty();
+        assertThat(NetworkConfiguration.of(source.put("socketVolume", "sockets"))
+                        .socketVolume())
+                .contains("sockets");
+    }
+
+    @Test
+    void socketHasOnePlace() {
+        CniException refusal = refused("socketVolume", "\"sockets\"");
+
+        assertThat(refusal).hasMessageContaining("both sharedDir and socketVolume");
+        assertThat(refusal.code()).isEqualTo(ErrorCode.CONFIGURATION.code());
     }
 
     @Test
@@ -78,7 +98,7 @@ class NetworkConfigurationTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"name", "bridge", "sharedDir"})
+    @ValueSource(strings = {"name", "bridge"})
     void requiredKeyThatIsMissingIsNamed(String key) {
         assertThat(refused(key, null))
                 .hasMessage("the network configuration has no \"" + key + "\", which is required")
@@ -99,6 +119,11 @@ class NetworkConfigurationTest {
                 "bridge       | \"br/0\"",
                 "bridge       | \"br 0\"",
                 "bridge       | [\"br0\"]",
+                "socketVolume | 7",
+                "socketVolume | \"\"",
+                "socketVolume | \"Upper\"",
+                "socketVolume | \"a/b\"",
+                "socketVolume | \"..\"",
                 "sharedDir    | 7",
                 "sharedDir    | \"\"",
                 "sharedDir    | \"/\"",
@@ -175,7 +200,7 @@ class NetworkConfigurationTest {
         assertThat(refused).hasMessage("the network configuration has unknown keys: \"vlan\"");
         assertThat(refused.details())
                 .isEqualTo(
-                        "the known keys are cniVersion, name, type, bridge, sharedDir, mtu, mac, ipam, dns, legacyAnnotations, logLevel");
+                        "the known keys are cniVersion, name, type, bridge, sharedDir, socketVolume, mtu, mac, ipam, dns, legacyAnnotations, logLevel");
     }
 
     @Test

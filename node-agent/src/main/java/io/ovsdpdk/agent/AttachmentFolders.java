@@ -100,8 +100,9 @@ final class AttachmentFolders {
                 inTheWay ? ErrorCode.CONFIGURATION : gone ? ErrorCode.TRY_AGAIN : ErrorCode.IO,
                 "can't make the socket folder " + wanted.folder().location() + ": " + e.getMessage(),
                 inTheWay
-                        ? "no part of it below " + wanted.folder().location().trustedRoot()
-                                + " may be a link, a file or, in its end, a mount point"
+                        ? ofPod
+                                ? "the pod has a link, a file or a mount there, where the socket's folder should be"
+                                : "no part of sharedDir below the node's root may be a link or a file"
                         : gone ? "the pod's volume is gone" : "",
                 e);
     }

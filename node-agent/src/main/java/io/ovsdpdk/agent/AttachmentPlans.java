@@ -11,6 +11,7 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.MacAddress;
 import io.ovsdpdk.api.NetworkConfiguration;
+import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.Port;
 import io.ovsdpdk.ovsdb.VhostUserPort;
 import java.io.IOException;
@@ -23,47 +24,69 @@ import java.util.Optional;
 
 /** What attachments are to be: from a request, or from what a port tells of the one that it belongs to. Makes nothing. */
 final class AttachmentPlans {
-    private final SharedRoots roots;
+    private final SocketPlaces places;
     private final SocketFolders folders;
 
-    AttachmentPlans(SharedRoots roots, SocketFolders folders) {
-        this.roots = roots;
+    AttachmentPlans(SocketPlaces places, SocketFolders folders) {
+        this.places = places;
         this.folders = folders;
+    }
+
+    /**
+     * What a runtime asks for, as far as it is checked without looking at the node.
+     *
+     * @param mac the interface's address
+     * @param digest of all that was asked for; an equal request has an equal digest, whatever has become of the pod
+     */
+    record Wish(AttachmentRequest request, NetworkConfiguration network, MacAddress mac, String digest) {
+        AttachmentId id() {
+            return request.id();
+        }
+    }
+
+    /** @throws CniException what is wrong with the request */
+    static Wish read(AttachmentRequest request) throws CniException {
+        NetworkConfiguration network = NetworkConfiguration.of(request.network());
+        List<String> circumstances = new ArrayList<>(List.of(request.sandbox()));
+        request.mac().map(MacAddress::text).ifPresent(circumstances::add);
+        return new Wish(request, network, network.macFor(request.id(), request.mac()), network.digest(circumstances));
     }
 
     /**
      * All that an ADD would make, checked as far as that goes without looking at the switch.
      *
-     * @throws CniException what is wrong with the request
+     * @throws CniException why it can't be, or can't be now
      */
-    Attachment of(AttachmentRequest request, ObjectNode ipam) throws CniException {
-        AttachmentId id = request.id();
-        NetworkConfiguration network = NetworkConfiguration.of(request.network());
-        FolderLocation location = roots.place(network.sharedDir(), id);
-        SocketFolder folder = locate(location);
-        Path workloadSocket = Path.of(location.toString(), Attachment.socketName(id));
+    Attachment of(Wish wish, ObjectNode ipam, Deadline deadline) throws CniException, InterruptedException {
+        AttachmentId id = wish.id();
+        NetworkConfiguration network = wish.network();
+        SocketPlaces.Place place = places.find(id, wish.request().pod(), network, deadline);
+        SocketFolder folder = locate(place.location());
+        Path workloadSocket = place.workloadFolder().resolve(Attachment.socketName(id));
         Path switchSocket = folder.mountPoint().resolve(Attachment.socketName(id));
-        refuseLong(workloadSocket, "choose a shorter sharedDir");
+        refuseLong(
+                workloadSocket,
+                network.sharedDir().isPresent()
+                        ? "choose a shorter sharedDir"
+                        : "let the container mount the volume at a shorter path");
         refuseLong(switchSocket, "choose a shorter --run-dir of the agent");
-        MacAddress mac = network.macFor(id, request.mac());
-        List<String> circumstances = new ArrayList<>(List.of(request.sandbox()));
-        request.mac().map(MacAddress::text).ifPresent(circumstances::add);
+        String sandbox = wish.request().sandbox();
         return new Attachment(
                 id,
-                request.pod(),
+                place.pod(),
                 network.name(),
                 network.bridge(),
                 folder,
                 switchSocket,
-                new Attached(id.ifname(), request.sandbox(), mac, network.mtu(), workloadSocket.toString(), ipam),
+                new Attached(id.ifname(), sandbox, wish.mac(), network.mtu(), workloadSocket.toString(), ipam),
                 network.legacyAnnotations(),
-                network.digest(circumstances),
+                wish.digest(),
                 Attachment.State.MAKING);
     }
 
     /** What a port without a checkpoint belongs to; empty when it is not ours, or somebody tampered with its identity. */
     Optional<Attachment> of(Port port) {
-        return PortIdentity.attachment(port.externalIds(), port.bridge().orElse(""), roots, folders)
+        return PortIdentity.attachment(port.externalIds(), port.bridge().orElse(""), places, folders)
                 .filter(attachment -> attachment.portName().equals(port.name()));
     }
 

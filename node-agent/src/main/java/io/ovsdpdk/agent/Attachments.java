@@ -63,11 +63,12 @@ final class Attachments implements AutoCloseable {
     private Thread sweeper = Thread.ofVirtual().unstarted(() -> {});
 
     /** @param nanoTime a clock like {@link System#nanoTime} */
-    Attachments(Ports ports, SocketFolders folders, SharedRoots roots, Checkpoints checkpoints, LongSupplier nanoTime) {
+    Attachments(
+            Ports ports, SocketFolders folders, SocketPlaces places, Checkpoints checkpoints, LongSupplier nanoTime) {
         this.ports = ports;
         this.checkpoints = checkpoints;
         this.known = new KnownAttachments(checkpoints);
-        this.plans = new AttachmentPlans(roots, folders);
+        this.plans = new AttachmentPlans(places, folders);
         this.folders = new AttachmentFolders(folders, known);
         this.announcements = new Announcements(nanoTime);
         this.removals = new Removals(known, locks, plans, ports, this.folders, announcements);
@@ -132,19 +133,20 @@ final class Attachments implements AutoCloseable {
     /** See {@link io.ovsdpdk.api.Request.Announce}. */
     Optional<Attached> announce(AttachmentRequest request, Duration timeout) throws CniException, InterruptedException {
         Deadline deadline = Deadline.after(timeout);
-        Attachment wanted = plans.of(request, Json.object());
-        try (var _ = hold(wanted.id(), deadline)) {
-            Optional<Attachment> existing = made(wanted.id());
+        AttachmentPlans.Wish wish = AttachmentPlans.read(request);
+        try (var _ = hold(wish.id(), deadline)) {
+            Optional<Attachment> existing = made(wish.id());
             if (existing.isPresent()) {
-                return Optional.of(repeat(existing.get(), wanted, deadline));
+                return Optional.of(repeat(existing.get(), wish, deadline));
             }
-            if (announcements.isOpen(wanted.id())) {
+            if (announcements.isOpen(wish.id())) {
                 throw new CniException(
-                        ErrorCode.TRY_AGAIN, "another ADD of " + describe(wanted.id()) + " is under way", "try again");
+                        ErrorCode.TRY_AGAIN, "another ADD of " + describe(wish.id()) + " is under way", "try again");
             }
+            Attachment wanted = plans.of(wish, Json.object(), deadline);
             ports.awaitReady(deadline);
             ports.admit(wanted, known.all());
-            announcements.open(wanted.id(), timeout);
+            announcements.open(wish.id(), timeout);
             return Optional.empty();
         }
     }
@@ -152,18 +154,19 @@ final class Attachments implements AutoCloseable {
     /** See {@link io.ovsdpdk.api.Request.Add}. */
     Attached add(AttachmentRequest request, ObjectNode ipam, Deadline deadline)
             throws CniException, InterruptedException {
-        Attachment wanted = plans.of(request, ipam);
-        try (var _ = hold(wanted.id(), deadline)) {
-            if (!announcements.close(wanted.id()) && !ipam.isEmpty()) {
+        AttachmentPlans.Wish wish = AttachmentPlans.read(request);
+        try (var _ = hold(wish.id(), deadline)) {
+            if (!announcements.close(wish.id()) && !ipam.isEmpty()) {
                 throw new CniException(
                         ErrorCode.TRY_AGAIN,
-                        describe(wanted.id()) + " was deleted while the IPAM plugin ran",
+                        describe(wish.id()) + " was deleted while the IPAM plugin ran",
                         "the address is released; add it again");
             }
-            Optional<Attachment> existing = made(wanted.id());
+            Optional<Attachment> existing = made(wish.id());
             if (existing.isPresent()) {
-                return repeat(existing.get(), wanted, deadline);
+                return repeat(existing.get(), wish, deadline);
             }
+            Attachment wanted = plans.of(wish, ipam, deadline);
             ports.awaitReady(deadline);
             finishRemoval(wanted.id(), deadline);
             admit(wanted);
@@ -226,10 +229,10 @@ final class Attachments implements AutoCloseable {
     }
 
     /** What an equal ADD made before, put in order where it was damaged since. */
-    private Attached repeat(Attachment existing, Attachment wanted, Deadline deadline)
+    private Attached repeat(Attachment existing, AttachmentPlans.Wish wish, Deadline deadline)
             throws CniException, InterruptedException {
-        refuseOtherNetwork(existing, wanted.network());
-        if (!existing.digest().equals(wanted.digest())) {
+        refuseOtherNetwork(existing, wish.network().name());
+        if (!existing.digest().equals(wish.digest())) {
             throw new CniException(
                     ErrorCode.CONFIGURATION,
                     describe(existing.id()) + " is attached already, with another configuration",

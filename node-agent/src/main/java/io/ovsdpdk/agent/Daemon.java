@@ -110,7 +110,8 @@ record Daemon(
                 Cluster pods = cluster.isPresent() ? Cluster.join(cluster.get()) : Cluster.NONE) {
             Ports ports = new Ports(client);
             warmUp(client);
-            try (Attachments attachments = new Attachments(ports, folders, roots, checkpoints, System::nanoTime)) {
+            SocketPlaces places = new SocketPlaces(roots, kubeletDir, pods);
+            try (Attachments attachments = new Attachments(ports, folders, places, checkpoints, System::nanoTime)) {
                 attachments.resume();
                 Agent agent = new Agent(attachments, ports, pods, mounts, withoutNosymfollow);
                 try (LeftDeletions left = new LeftDeletions(

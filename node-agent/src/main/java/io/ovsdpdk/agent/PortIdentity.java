@@ -1,5 +1,6 @@
 package io.ovsdpdk.agent;
 
+import io.ovsdpdk.agent.host.FolderLocation;
 import io.ovsdpdk.agent.host.SocketFolder;
 import io.ovsdpdk.agent.host.SocketFolders;
 import io.ovsdpdk.api.Attached;
@@ -23,6 +24,9 @@ final class PortIdentity {
     /** Who made the port. Without it, or with another one, a port is none of our business. */
     static final String OWNER = "ovs-dpdk-cni";
 
+    /** The folder of the host, where the workload sees it at another path than the host has it. */
+    private static final String SOCKET_FOLDER = "socket-folder";
+
     private PortIdentity() {}
 
     static Map<String, String> externalIds(Attachment attachment) {
@@ -33,6 +37,9 @@ final class PortIdentity {
         ids.put("network", attachment.network());
         ids.put("sandbox", attachment.attached().sandbox());
         ids.put("socket-path", attachment.attached().socketPath());
+        if (attachment.folder().location().layout() != FolderLocation.Layout.SHARED_DIR) {
+            ids.put(SOCKET_FOLDER, attachment.folder().location().toString());
+        }
         // the key that integrations of Open vSwitch use for it
         ids.put("attached-mac", attachment.attached().mac().text());
         if (attachment.pod().known()) {
@@ -54,20 +61,22 @@ final class PortIdentity {
      * @return empty when the port is not ours, or somebody tampered with its identity
      */
     static Optional<Attachment> attachment(
-            Map<String, String> externalIds, String bridge, SharedRoots roots, SocketFolders folders) {
+            Map<String, String> externalIds, String bridge, SocketPlaces places, SocketFolders folders) {
         if (!isOurs(externalIds)) {
             return Optional.empty();
         }
         try {
             AttachmentId id = new AttachmentId(value(externalIds, "container-id"), value(externalIds, "ifname"));
+            PodIdentity pod = new PodIdentity(
+                    value(externalIds, "pod-namespace"), value(externalIds, "pod-name"), value(externalIds, "pod-uid"));
             Path socket = Path.of(value(externalIds, "socket-path"));
-            SocketFolder folder = folders.locate(roots.place(socket.getParent().getParent(), id));
+            FolderLocation location = externalIds.containsKey(SOCKET_FOLDER)
+                    ? places.recorded(Path.of(externalIds.get(SOCKET_FOLDER)), pod)
+                    : places.roots().place(socket.getParent().getParent(), id);
+            SocketFolder folder = folders.locate(location);
             return Optional.of(new Attachment(
                     id,
-                    new PodIdentity(
-                            value(externalIds, "pod-namespace"),
-                            value(externalIds, "pod-name"),
-                            value(externalIds, "pod-uid")),
+                    pod,
                     value(externalIds, "network"),
                     bridge,
                     folder,

@@ -7,6 +7,7 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Quoted;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -35,16 +36,25 @@ record SharedRoots(List<Path> roots) {
      * @throws CniException {@link ErrorCode#CONFIGURATION} when the node does not allow that folder
      */
     FolderLocation place(Path sharedDir, AttachmentId id) throws CniException {
-        for (Path root : roots) {
-            if (sharedDir.startsWith(root)) {
-                return new FolderLocation(root, root.relativize(sharedDir), folderOf(id));
-            }
-        }
-        throw new CniException(
-                ErrorCode.CONFIGURATION,
-                "invalid sharedDir: " + Quoted.of(sharedDir.toString()) + " is not a folder that this node allows",
-                "allowed are " + roots.stream().map(Path::toString).collect(Collectors.joining(", "))
-                        + " and folders below; an administrator adds others with --shared-dir-root of the agent");
+        Path root = above(sharedDir)
+                .orElseThrow(
+                        () -> new CniException(
+                                ErrorCode.CONFIGURATION,
+                                "invalid sharedDir: " + Quoted.of(sharedDir.toString())
+                                        + " is not a folder that this node allows",
+                                "allowed are " + listed()
+                                        + " and folders below; an administrator adds others with --shared-dir-root of the agent"));
+        return new FolderLocation(root, root.relativize(sharedDir), folderOf(id));
+    }
+
+    /** The root that a path is, or is below of; empty when the node does not allow it. */
+    Optional<Path> above(Path path) {
+        return roots.stream().filter(path::startsWith).findFirst();
+    }
+
+    /** All of them, for people. */
+    String listed() {
+        return roots.stream().map(Path::toString).collect(Collectors.joining(", "));
     }
 
     private static String folderOf(AttachmentId id) {

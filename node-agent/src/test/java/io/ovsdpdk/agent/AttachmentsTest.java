@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.CniException;
@@ -250,7 +251,7 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         try (Attachments attachments = new Attachments(
                 agent.ports,
                 agent.folders,
-                new SharedRoots(List.of(root)),
+                new SocketPlaces(new SharedRoots(List.of(root)), agent.kubelet(), Cluster.NONE),
                 new Checkpoints(agent.checkpoints()),
                 agent.clock::get)) {
             ObjectNode network = agent.network().put("sharedDir", root.toString());

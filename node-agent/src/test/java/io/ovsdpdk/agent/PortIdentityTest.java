@@ -2,7 +2,11 @@ package io.ovsdpdk.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.ovsdpdk.agent.host.FolderLocation;
+import io.ovsdpdk.agent.host.Ownership;
+import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.PodIdentity;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -21,7 +25,10 @@ class PortIdentityTest {
 
     private Optional<Attachment> read() {
         return PortIdentity.attachment(
-                ids, "br0", new SharedRoots(List.of(Path.of("/srv"))), TestAgent.socketFolders(Path.of("/run/p")));
+                ids,
+                "br0",
+                new SocketPlaces(new SharedRoots(List.of(Path.of("/srv"))), Path.of("/var/lib/kubelet"), Cluster.NONE),
+                TestAgent.socketFolders(Path.of("/run/p")));
     }
 
     @Test
@@ -84,5 +91,59 @@ class PortIdentityTest {
         ids.put("socket-path", "/srv/another-container/net1.sock");
 
         assertThat(read().orElseThrow().folder().location().toString()).isEqualTo("/srv/0123456789ab");
+    }
+
+    private void isIn(String folder) {
+        ids.put("pod-uid", "u-1");
+        ids.put("socket-path", "/sockets/net1.sock");
+        ids.put("socket-folder", folder);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "HOOKS, /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir/hook-sidecar-sockets/ovs-dpdk/sockets",
+        "VOLUME, /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir/v",
+        "SUB_FOLDER, /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir/v/a/b",
+        "SUB_FOLDER, /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir/v/ovs-dpdk/sockets",
+        "VOLUME, /srv/deep/folder"
+    })
+    void folderInAVolumeIsReadAgain(FolderLocation.Layout layout, String folder) {
+        isIn(folder);
+
+        Attachment found = read().orElseThrow();
+
+        assertThat(found.folder().location().layout()).isEqualTo(layout);
+        assertThat(found.folder().location().toString()).isEqualTo(folder);
+        assertThat(found.pod()).isEqualTo(new PodIdentity("default", "pod", "u-1"));
+        assertThat(found.attached().socketPath()).isEqualTo("/sockets/net1.sock");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/etc",
+                "/",
+                "",
+                "relative",
+                "/var/lib/kubelet",
+                "/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir",
+                "/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~secret/v",
+                "/var/lib/kubelet/pods/u-2/volumes/kubernetes.io~empty-dir/v",
+                "/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~empty-dir/../../../u-2",
+                "/srv/../etc"
+            })
+    void folderThatWeCouldNotHaveChosenIsNobodys(String folder) {
+        isIn(folder);
+
+        assertThat(read()).isEmpty();
+    }
+
+    @Test
+    void attachmentInAVolumeTellsOfItsFolder() {
+        FolderLocation location = FolderLocation.volume(
+                Path.of("/var/lib/kubelet"), Path.of("pods/u/volumes/x"), Path.of("a"), Ownership.ANYBODY);
+
+        assertThat(PortIdentity.externalIds(CheckpointsTest.attachment(ID, location)))
+                .containsEntry("socket-folder", "/var/lib/kubelet/pods/u/volumes/x/a");
     }
 }

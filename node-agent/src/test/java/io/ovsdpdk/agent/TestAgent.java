@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.agent.host.LinuxCalls;
 import io.ovsdpdk.agent.host.Nosymfollow;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
@@ -44,11 +45,18 @@ final class TestAgent implements AutoCloseable {
     final AtomicLong clock = new AtomicLong();
 
     Ports ports;
+    Cluster cluster;
     SocketFolders folders;
     Attachments attachments;
 
     /** @param database socket of the switch's database */
     TestAgent(Path database) throws IOException {
+        this(database, Cluster.NONE);
+    }
+
+    /** @param cluster whose pods it knows; its owner closes it */
+    TestAgent(Path database, Cluster cluster) throws IOException {
+        this.cluster = cluster;
         folder = Files.createTempDirectory(Path.of("/tmp"), "a");
         Files.createDirectories(checkpoints());
         client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT);
@@ -64,7 +72,11 @@ final class TestAgent implements AutoCloseable {
 
     private Attachments agent(SocketFolders mounts) {
         return new Attachments(
-                ports, mounts, new SharedRoots(List.of(root())), new Checkpoints(checkpoints()), clock::get);
+                ports,
+                mounts,
+                new SocketPlaces(new SharedRoots(List.of(root())), kubelet(), cluster),
+                new Checkpoints(checkpoints()),
+                clock::get);
     }
 
     /** As if the agent had been killed and another one started. */
@@ -88,6 +100,10 @@ final class TestAgent implements AutoCloseable {
 
     Path root() {
         return folder.resolve("s");
+    }
+
+    Path kubelet() {
+        return folder.resolve("k");
     }
 
     Path mounts() {
