@@ -44,9 +44,13 @@ abstract class AttachmentsOnASwitch {
 
     @BeforeEach
     void startAgent() throws Exception {
-        agent = new TestAgent(ovs.socket());
+        agent = newAgent();
         agent.ports.awaitReady(soon());
         id = newId();
+    }
+
+    TestAgent newAgent() throws Exception {
+        return new TestAgent(ovs.socket());
     }
 
     @AfterEach

@@ -1,0 +1,437 @@
+package io.ovsdpdk.agent;
+
+import static io.ovsdpdk.agent.TestAgent.exists;
+import static io.ovsdpdk.agent.TestAgent.newId;
+import static io.ovsdpdk.agent.TestAgent.run;
+import static io.ovsdpdk.agent.TestAgent.sibling;
+import static io.ovsdpdk.agent.TestAgent.soon;
+import static io.ovsdpdk.agent.kubernetes.testbed.Pods.pod;
+import static io.ovsdpdk.agent.kubernetes.testbed.Pods.withVolume;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
+import io.ovsdpdk.agent.kubernetes.Cluster;
+import io.ovsdpdk.agent.kubernetes.NodePods;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.PodIdentity;
+import io.ovsdpdk.ovsdb.Deadline;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Attachments of pods, in volumes that a kubelet would have made. */
+class PodAttachmentsTest extends AttachmentsOnASwitch {
+    private static final String NODE = "node-a";
+    private static final String EMPTY_DIR = "\"emptyDir\": {}";
+
+    @TempDir
+    private Path folder;
+
+    private ApiServer server;
+    private KubernetesClient client;
+    private NodePods pods;
+
+    @Override
+    TestAgent newAgent() throws Exception {
+        server = ApiServer.start();
+        client = new ApiServerAccess.OfKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "")).client();
+        pods = new NodePods(client, NODE);
+        pods.start();
+        await().atMost(Duration.ofSeconds(20)).until(pods::isWatching);
+        return new TestAgent(ovs.socket(), Cluster.of(pods));
+    }
+
+    @AfterEach
+    void leaveCluster() throws Exception {
+        pods.close();
+        client.close();
+        server.close();
+    }
+
+    /** As kubelet has it when the sandbox is made: the pod is known, its volume is there. */
+    private Pod start(Pod pod) throws IOException {
+        Pod created = server.create(pod);
+        for (var volume : pod.getSpec().getVolumes()) {
+            if (volume.getEmptyDir() != null) {
+                Path path = Files.createDirectories(volume(created, volume.getName()));
+                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxrwxrwx"));
+            }
+        }
+        return created;
+    }
+
+    private Path volume(Pod pod, String name) {
+        return agent.kubelet()
+                .resolve("pods/" + pod.getMetadata().getUid() + "/volumes/kubernetes.io~empty-dir/" + name);
+    }
+
+    private ObjectNode network() {
+        ObjectNode network = agent.network();
+        network.remove("sharedDir");
+        return network;
+    }
+
+    private static AttachmentRequest request(AttachmentId id, Pod pod, ObjectNode network) {
+        return request(id, pod.getMetadata().getName(), pod.getMetadata().getUid(), network);
+    }
+
+    private static AttachmentRequest request(AttachmentId id, String name, String uid, ObjectNode network) {
+        return new AttachmentRequest(
+                id, "/run/netns/test", new PodIdentity("default", name, uid), Optional.empty(), network);
+    }
+
+    private Attached add(AttachmentId id, Pod pod, ObjectNode network) throws Exception {
+        return agent.attachments.add(request(id, pod, network), Json.object(), soon());
+    }
+
+    private static String modeAndOwner(Path path) throws IOException {
+        return "%04o %s:%s"
+                .formatted(
+                        (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS) & 07777,
+                        Files.getAttribute(path, "unix:uid", LinkOption.NOFOLLOW_LINKS),
+                        Files.getAttribute(path, "unix:gid", LinkOption.NOFOLLOW_LINKS));
+    }
+
+    /** What the switch reaches is the socket that the workload makes at this path of the host. */
+    private void assertSwitchReaches(Path socket) throws IOException {
+        Files.createFile(socket);
+        Path mounted = Path.of(agent.localSwitch
+                .interfaceOf(PortName.of(id))
+                .orElseThrow()
+                .options()
+                .get("vhost-server-path"));
+        assertThat(Files.isSameFile(mounted, socket)).isTrue();
+    }
+
+    private static Pod launcher() {
+        return pod(
+                "virt-launcher-vm",
+                NODE,
+                "\"volumes\": [{\"name\": \"hook-sidecar-sockets\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"hook-sidecar-sockets\", \"mountPath\": \"/var/run/kubevirt-hooks\"}]");
+    }
+
+    @Test
+    void socketOfAPodIsInItsVolumeAndLeavesNothingBehind() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+
+        Attached attached = add(id, pod, network());
+
+        assertThat(attached.socketPath()).isEqualTo("/sockets/net1.sock");
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+        assertThat(modeAndOwner(volume(pod, "shared-dir"))).isEqualTo("0777 0:0");
+        agent.attachments.delete(id);
+        assertThat(volume(pod, "shared-dir")).isEmptyDirectory();
+        agent.assertNothingOf(id);
+    }
+
+    @Test
+    void socketOfAVmIsWhereTheBindingLooksForIt() throws Exception {
+        Pod pod = start(launcher());
+
+        Attached attached = add(id, pod, network());
+
+        Path volume = volume(pod, "hook-sidecar-sockets");
+        assertThat(attached.socketPath()).isEqualTo("/var/run/kubevirt-hooks/ovs-dpdk/sockets/net1.sock");
+        assertThat(modeAndOwner(volume.resolve("ovs-dpdk"))).isEqualTo("0755 0:0");
+        assertThat(modeAndOwner(volume.resolve("ovs-dpdk/sockets"))).isEqualTo("0770 107:107");
+        assertSwitchReaches(volume.resolve("ovs-dpdk/sockets/net1.sock"));
+        agent.attachments.delete(id);
+        assertThat(volume).isEmptyDirectory();
+        agent.assertNothingOf(id);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"sharedDir", "socketVolume"})
+    void vmsSocketIsNeverElsewhere(String key) throws Exception {
+        Pod pod = start(launcher());
+        await().until(() -> pods.find("default", "virt-launcher-vm").isPresent());
+        ObjectNode network =
+                network().put(key, key.equals("sharedDir") ? agent.root().toString() : "other");
+
+        assertFails(ErrorCode.CONFIGURATION, "is a VM's", () -> add(id, pod, network));
+        agent.assertNothingOf(id);
+    }
+
+    @Test
+    void volumeInMemoryMustBeMounted() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "fast", "\"emptyDir\": {\"medium\": \"Memory\"}"));
+        ObjectNode network = network().put("socketVolume", "fast");
+
+        assertFails(ErrorCode.TRY_AGAIN, "which is not mounted", () -> add(id, pod, network));
+        run("mount", "-t", "tmpfs", "none", volume(pod, "fast").toString());
+        add(id, pod, network);
+
+        assertSwitchReaches(volume(pod, "fast").resolve("net1.sock"));
+    }
+
+    @Test
+    void hostPathBelowASharedRootIsAVolume() throws Exception {
+        Path shared = Files.createDirectories(agent.root().resolve("tenant"));
+        Pod pod = start(withVolume("app", NODE, "shared-dir", "\"hostPath\": {\"path\": \"" + shared + "\"}"));
+
+        add(id, pod, network());
+
+        assertSwitchReaches(shared.resolve("net1.sock"));
+        agent.attachments.delete(id);
+        assertThat(shared).isEmptyDirectory();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/etc", "/", "/var/lib/kubelet"})
+    void hostPathElsewhereIsRefused(String path) throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", "\"hostPath\": {\"path\": \"" + path + "\"}"));
+
+        assertFails(ErrorCode.CONFIGURATION, "no folder that this node allows", () -> add(id, pod, network()));
+    }
+
+    @Test
+    void hostPathThatIsALinkIsRefused() throws Exception {
+        Path target = Files.createDirectories(agent.folder.resolve("target"));
+        Files.createDirectories(agent.root());
+        Files.createSymbolicLink(agent.root().resolve("link"), target);
+        Files.createDirectories(target.resolve("deep"));
+        Pod pod = start(
+                withVolume("app", NODE, "shared-dir", "\"hostPath\": {\"path\": \"" + agent.root() + "/link/deep\"}"));
+
+        assertFails(ErrorCode.CONFIGURATION, "can't make the socket folder", () -> add(id, pod, network()));
+        assertThat(target.resolve("deep")).isEmptyDirectory();
+        agent.assertNothingOf(id);
+    }
+
+    @Test
+    void subPathIsMadeForThePodAndStays() throws Exception {
+        Pod pod = start(pod(
+                "app",
+                NODE,
+                "\"securityContext\": {\"runAsUser\": 1000, \"fsGroup\": 2000},"
+                        + " \"volumes\": [{\"name\": \"shared-dir\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/s\", \"subPath\": \"a/b\"}]"));
+
+        Attached attached = add(id, pod, network());
+
+        Path made = volume(pod, "shared-dir").resolve("a/b");
+        assertThat(attached.socketPath()).isEqualTo("/s/net1.sock");
+        assertThat(modeAndOwner(made)).isEqualTo("0770 1000:2000");
+        assertSwitchReaches(made.resolve("net1.sock"));
+        agent.attachments.delete(id);
+        assertThat(made).as("a container may have it mounted").isEmptyDirectory();
+    }
+
+    @Test
+    void interfacesOfAPodShareItsVolume() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        add(id, pod, network());
+        add(sibling(id), pod, network());
+        Files.createFile(volume(pod, "shared-dir").resolve("net1.sock"));
+        Files.createFile(volume(pod, "shared-dir").resolve("net2.sock"));
+
+        agent.attachments.delete(id);
+
+        assertThat(agent.mountsInUse()).hasSize(1);
+        assertThat(volume(pod, "shared-dir").resolve("net1.sock")).doesNotExist();
+        assertThat(volume(pod, "shared-dir").resolve("net2.sock")).exists();
+        assertThat(agent.attachments
+                        .check(request(sibling(id), pod, network()), soon())
+                        .socketPath())
+                .isEqualTo("/sockets/net2.sock");
+    }
+
+    @Test
+    void restartedSandboxFindsAFreePlaceWhateverThePodHasPutThere() throws Exception {
+        Pod pod = start(launcher());
+        Path volume = volume(pod, "hook-sidecar-sockets");
+        Path canary = Files.createDirectories(agent.folder.resolve("canary"));
+        Files.createFile(canary.resolve("precious"));
+        add(id, pod, network());
+        Path sockets = volume.resolve("ovs-dpdk/sockets");
+        Files.createSymbolicLink(sockets.resolve("net1.sock"), canary.resolve("precious"));
+        Files.createSymbolicLink(sockets.resolve("elsewhere"), canary);
+        run("mkfifo", sockets.resolve("pipe").toString());
+        Files.createDirectories(sockets.resolve("deep/deeper"));
+        agent.attachments.delete(id);
+        Files.createSymbolicLink(volume.resolve("ovs-dpdk"), canary);
+
+        id = newId();
+        add(id, pod, network());
+
+        assertThat(exists(sockets.resolve("net1.sock"))).isFalse();
+        assertSwitchReaches(sockets.resolve("net1.sock"));
+        assertThat(canary.resolve("precious")).exists();
+        assertThat(canary).isDirectoryNotContaining(path -> !path.endsWith("precious"));
+    }
+
+    @Test
+    void staleSocketOfAnEarlierSandboxIsGoneSoThatAServerCanBind() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        Path stale = Files.createDirectories(volume(pod, "shared-dir").resolve("net1.sock"));
+        Files.createFile(stale.resolve("inside"));
+        Path other = Files.createFile(volume(pod, "shared-dir").resolve("data"));
+
+        add(id, pod, network());
+
+        assertThat(exists(stale)).isFalse();
+        assertThat(other).exists();
+    }
+
+    @Test
+    void repeatedAddIsAnsweredWithoutTheApiServerAndLeavesTheSocket() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        Attached first = add(id, pod, network());
+        Path socket = Files.createFile(volume(pod, "shared-dir").resolve("net1.sock"));
+        server.client().resource(pod).delete();
+        await().until(() -> pods.find("default", "app").isEmpty());
+        server.stop();
+
+        assertThat(add(id, pod, network())).isEqualTo(first);
+        assertThat(socket).exists();
+        server.restart();
+    }
+
+    @Test
+    void uidThatTheRuntimeLeavesOutComesFromThePod() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+
+        agent.attachments.add(request(id, "app", "", network()), Json.object(), soon());
+
+        assertThat(agent.localSwitch.interfaceOf(PortName.of(id)).orElseThrow().externalIds())
+                .containsEntry("pod-uid", pod.getMetadata().getUid())
+                .containsEntry("socket-folder", volume(pod, "shared-dir").toString());
+    }
+
+    @Test
+    void attachmentGoesWithoutItsCheckpoint() throws Exception {
+        Pod pod = start(launcher());
+        add(id, pod, network());
+        Files.createFile(volume(pod, "hook-sidecar-sockets").resolve("ovs-dpdk/sockets/net1.sock"));
+        Files.delete(agent.checkpointOf(id));
+        agent.restart();
+
+        agent.attachments.delete(id);
+
+        assertThat(volume(pod, "hook-sidecar-sockets")).isEmptyDirectory();
+        agent.assertNothingOf(id);
+    }
+
+    @Test
+    void attachmentGoesAfterItsVolume() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        add(id, pod, network());
+        run("rm", "-rf", agent.kubelet().resolve("pods").toString());
+
+        agent.attachments.delete(id);
+
+        agent.assertNothingOf(id);
+        assertThat(agent.kubelet()).isEmptyDirectory();
+    }
+
+    @Test
+    void attachmentIsTakenOverByTheNextAgent() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        Attached attached = add(id, pod, network());
+
+        agent.restart();
+
+        assertThat(agent.attachments.check(request(id, pod, network()), soon())).isEqualTo(attached);
+        agent.attachments.delete(id);
+        agent.assertNothingOf(id);
+        assertThat(volume(pod, "shared-dir")).exists();
+    }
+
+    @Test
+    void failedAddTakesAwayTheFolderThatItMadeInTheVolume() throws Exception {
+        Pod pod = start(pod(
+                "app",
+                NODE,
+                "\"volumes\": [{\"name\": \"shared-dir\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/s\", \"subPath\": \"a/b\"}]"));
+        ovs.suspendSwitch();
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "",
+                () -> agent.attachments.add(
+                        request(id, pod, network()), Json.object(), Deadline.after(Duration.ofMillis(300))));
+
+        ovs.resumeSwitch();
+        await().atMost(Duration.ofSeconds(10))
+                .untilAsserted(() -> assertThat(volume(pod, "shared-dir")).isEmptyDirectory());
+    }
+
+    @Test
+    void podWhoseVolumeIsNotHereIsTriedAgainAndNothingIsMade() throws Exception {
+        Pod pod = server.create(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+
+        assertFails(ErrorCode.TRY_AGAIN, "has no folder", () -> add(id, pod, network()));
+        assertThat(agent.kubelet()).doesNotExist();
+        agent.assertNothingOf(id);
+    }
+
+    @Test
+    void addThatNeedsThePodSaysThatTheApiServerIsAway() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        await().until(() -> pods.find("default", "app").isPresent());
+        server.stop();
+
+        assertThat(add(id, pod, network()).socketPath()).as("it is in memory").isEqualTo("/sockets/net1.sock");
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "can't ask the API server",
+                () -> agent.attachments.add(
+                        request(newId(), "unknown", "u", network()),
+                        Json.object(),
+                        Deadline.after(Duration.ofMillis(300))));
+        assertThat(agent.add(newId()).socketPath()).as("plain sharedDir").startsWith(agent.root() + "/");
+        server.restart();
+    }
+
+    @Test
+    void longPathOfTheWorkloadIsRefused() throws Exception {
+        Pod pod = start(pod(
+                "app",
+                NODE,
+                "\"volumes\": [{\"name\": \"shared-dir\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/" + "x".repeat(100) + "\"}]"));
+
+        assertFails(ErrorCode.CONFIGURATION, "can have 107", () -> add(id, pod, network()));
+    }
+
+    @Test
+    void networkWithoutAPlaceNeedsKubernetesAndAPod() throws Exception {
+        assertFails(
+                ErrorCode.CONFIGURATION,
+                "the runtime names no pod",
+                () -> agent.attachments.add(
+                        new AttachmentRequest(id, "/run/netns/test", PodIdentity.NONE, Optional.empty(), network()),
+                        Json.object(),
+                        soon()));
+        try (TestAgent plain = new TestAgent(ovs.socket())) {
+            assertFails(
+                    ErrorCode.CONFIGURATION,
+                    "the network configuration has no sharedDir, and the agent of this node runs without Kubernetes",
+                    () -> plain.add(id, network()));
+            assertFails(
+                    ErrorCode.CONFIGURATION,
+                    "socketVolume \"v\" is the volume of a pod",
+                    () -> plain.add(id, network().put("socketVolume", "v")));
+        }
+    }
+}
