@@ -19,6 +19,12 @@ NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
 # What make native makes, and demo, test and bench use.
 EXECUTABLE := $(CURDIR)/cni-plugin/target/ovs-dpdk
 
+# What the image builds upon: an image of a registry that has glibc, tar:FILE, or this Debian's C library and nothing else.
+IMAGE_BASE := debian
+
+# The image's name and tag, as a cluster pulls it.
+IMAGE := ovs-dpdk-cni/agent:latest
+
 # How the native binary is optimized: s for size, 2 for speed, b to be built sooner.
 NATIVE_OPT := s
 
@@ -58,6 +64,16 @@ native: jdk native-packages ## the plugin as one static executable: cni-plugin/t
 	@$(MVN) --quiet package -DskipTests -pl cni-plugin -am
 	@toolchain/native-plugin $(NATIVE_OPT)
 
+.PHONY: images
+images: root native package ## the container image of the agent: daemonset/image/target/agent.tar
+	@$(JAVA) -jar daemonset/image/target/image-*.jar --base "$(IMAGE_BASE)" --name "$(IMAGE)" \
+	  --agent node-agent/target --plugin $(EXECUTABLE) \
+	  --work daemonset/image/target/work --tar daemonset/image/target/agent.tar $(IMAGE_OPTIONS)
+
+.PHONY: image-figures
+image-figures: IMAGE_OPTIONS := --figures
+image-figures: images ## likewise, and measures starts of the agent in it, for docs/installation.md
+
 .PHONY: native-figures
 native-figures: root native package ## measures the native binary and its builder, for docs/native.md: some minutes
 	@$(call install,hyperfine time)
@@ -92,6 +108,7 @@ endif
 .PHONY: packages
 packages:
 	@$(call install,$(PACKAGES))
+	@command -v kubectl >/dev/null || { $(call install,kubernetes-client); }
 
 .PHONY: native-packages
 native-packages:
