@@ -69,7 +69,7 @@ final class Jars {
     }
 
     /** The folder of the sources: the one with the parent pom, from where we are upwards. */
-    private static Path repository() throws IOException {
+    static Path repository() throws IOException {
         Path here = Path.of("").toAbsolutePath();
         for (Path folder = here; folder != null; folder = folder.getParent()) {
             if (Files.isDirectory(folder.resolve("cni-plugin")) && Files.isRegularFile(folder.resolve("pom.xml"))) {

@@ -1,0 +1,220 @@
+package io.ovsdpdk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.PodSpec;
+import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeMount;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
+import io.fabric8.kubernetes.api.model.rbac.PolicyRule;
+import io.fabric8.openshift.api.model.SecurityContextConstraints;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What an administrator applies: that it renders, is what Kubernetes knows, and asks for no more than it needs. */
+class ManifestsTest {
+    private static final Set<String> KEYS_OF_OLD_KUSTOMIZE =
+            Set.of("apiVersion", "kind", "namespace", "bases", "resources", "patchesStrategicMerge", "images");
+
+    static Stream<Path> kustomizations() throws IOException {
+        return Manifests.files().stream().filter(file -> file.endsWith("kustomization.yaml"));
+    }
+
+    private static PodSpec pod(Manifests manifests) {
+        return manifests.only(DaemonSet.class).getSpec().getTemplate().getSpec();
+    }
+
+    private static Container agent(Manifests manifests) {
+        return pod(manifests).getContainers().getFirst();
+    }
+
+    @ParameterizedTest
+    @MethodSource("kustomizations")
+    void everyKustomizationRendersToWhatKubernetesKnows(Path kustomization) throws IOException {
+        Path folder = Manifests.folder().relativize(kustomization.getParent());
+
+        assertThat(Manifests.rendered(folder.toString()).objects()).isNotEmpty();
+    }
+
+    /** That of kubectl 1.20, which Debian 12 has. */
+    @ParameterizedTest
+    @MethodSource("kustomizations")
+    void everyKustomizationUsesWhatOldKustomizeKnowsToo(Path kustomization) throws IOException {
+        JsonNode content = Manifests.documents(Files.readString(kustomization)).getFirst();
+
+        assertThat(content.properties().stream().map(Map.Entry::getKey)).isSubsetOf(KEYS_OF_OLD_KUSTOMIZE);
+        for (JsonNode resource : content.path("resources")) {
+            assertThat(kustomization.resolveSibling(resource.asText())).isRegularFile();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"privilegd: true", "readOnlyRootFilesystem: maybe"})
+    void slipOfThePenIsFound(String slip) {
+        String yaml = """
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: p}
+                spec:
+                  containers: [{name: c, image: i, securityContext: {%s}}]
+                """.formatted(slip);
+
+        assertThatThrownBy(() -> Manifests.read(yaml))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("Pod p");
+    }
+
+    /** kubectl apply -f FOLDER takes the files in the order of their names. */
+    @Test
+    void filesOfTheBaseAreNumberedInTheOrderOfApplication() throws IOException {
+        JsonNode resources = Manifests.documents(
+                        Files.readString(Manifests.folder().resolve("base/kustomization.yaml")))
+                .getFirst()
+                .path("resources");
+        List<String> files = resources.valueStream().map(JsonNode::asText).toList();
+
+        assertThat(files).isSorted().allMatch(file -> file.matches("[0-9]{2}-[a-z]+\\.yaml"));
+        List<String> kinds = files.stream()
+                .flatMap(file -> read(Manifests::read, "base/" + file).objects().stream())
+                .map(HasMetadata::getKind)
+                .toList();
+        assertThat(kinds)
+                .containsExactly(
+                        "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet");
+    }
+
+    /** Something that reads text and may fail. */
+    private interface Reading<T> {
+        T of(String yaml) throws IOException;
+    }
+
+    private static <T> T read(Reading<T> reading, String file) {
+        try {
+            return reading.of(Files.readString(Manifests.folder().resolve(file)));
+        } catch (IOException e) {
+            throw new IllegalStateException(file, e);
+        }
+    }
+
+    @Test
+    void agentMayReadPodsPatchTheirStatusAndTellEventsAndNothingElse() throws IOException {
+        ClusterRole role = Manifests.rendered("base").only(ClusterRole.class);
+
+        Set<String> permissions = role.getRules().stream()
+                .flatMap(ManifestsTest::permissions)
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertThat(permissions)
+                .containsExactlyInAnyOrder(
+                        "get pods", "list pods", "watch pods", "patch pods/status", "create events", "patch events");
+    }
+
+    private static Stream<String> permissions(PolicyRule rule) {
+        return rule.getVerbs().stream()
+                .flatMap(verb -> rule.getResources().stream().map(resource -> verb + " " + resource));
+    }
+
+    @Test
+    void checksMayOnlyRead() throws IOException {
+        ClusterRole role = Manifests.rendered("checks").only(ClusterRole.class);
+
+        assertThat(role.getRules()).flatExtracting(PolicyRule::getVerbs).containsOnly("get", "list");
+    }
+
+    @Test
+    void nothingIsAskedForThatPrivilegesDoNotNeed() throws IOException {
+        Manifests base = Manifests.rendered("base");
+        PodSpec pod = pod(base);
+        Container install = pod.getInitContainers().getFirst();
+
+        assertThat(agent(base).getSecurityContext().getPrivileged()).isTrue();
+        assertThat(agent(base).getSecurityContext().getReadOnlyRootFilesystem()).isTrue();
+        assertThat(install.getSecurityContext().getPrivileged()).isNull();
+        assertThat(install.getSecurityContext().getReadOnlyRootFilesystem()).isTrue();
+        assertThat(install.getSecurityContext().getAllowPrivilegeEscalation()).isFalse();
+        assertThat(install.getSecurityContext().getCapabilities().getDrop()).containsExactly("ALL");
+        assertThat(install.getVolumeMounts()).extracting(VolumeMount::getName).containsExactly("cni-bin");
+        assertThat(Stream.of(pod.getHostNetwork(), pod.getHostPID(), pod.getHostIPC()))
+                .containsOnlyNulls();
+        assertThat(base.only(Namespace.class).getMetadata().getLabels())
+                .containsEntry("pod-security.kubernetes.io/enforce", "privileged");
+    }
+
+    @Test
+    void mountsReachTheSideThatNeedsThem() throws IOException {
+        Manifests base = Manifests.rendered("base");
+
+        Function<String, String> propagation = path -> agent(base).getVolumeMounts().stream()
+                .filter(mount -> mount.getMountPath().equals(path))
+                .findFirst()
+                .orElseThrow()
+                .getMountPropagation();
+        assertThat(propagation.apply("/run/ovs-dpdk-cni")).isEqualTo("Bidirectional");
+        assertThat(propagation.apply("/var/lib/kubelet")).isEqualTo("HostToContainer");
+        assertThat(propagation.apply("/run/openvswitch")).isEqualTo("HostToContainer");
+    }
+
+    /** The switch and the plugin see the paths that the agent writes down. */
+    @Test
+    void agentSeesEveryFolderOfTheNodeWhereTheNodeHasIt() throws IOException {
+        Manifests base = Manifests.rendered("base");
+
+        for (VolumeMount mount : agent(base).getVolumeMounts()) {
+            Volume volume = pod(base).getVolumes().stream()
+                    .filter(candidate -> candidate.getName().equals(mount.getName()))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(volume.getHostPath().getPath()).isEqualTo(mount.getMountPath());
+        }
+    }
+
+    @Test
+    void agentHasTimeToFinishWhatItBegan() throws IOException {
+        Manifests base = Manifests.rendered("base");
+
+        int grace = Integer.parseInt(base.only(ConfigMap.class).getData().get("OVS_DPDK_STOP_GRACE"));
+        assertThat(pod(base).getTerminationGracePeriodSeconds()).isGreaterThan(grace);
+    }
+
+    @Test
+    void openshiftAllowsWhatTheDaemonSetAsksForAndHasItsFolderOfPlugins() throws IOException {
+        Manifests openshift = Manifests.rendered("overlays/openshift");
+
+        SecurityContextConstraints constraints = openshift.only(SecurityContextConstraints.class);
+        assertThat(constraints.getUsers()).containsExactly("system:serviceaccount:ovs-dpdk-cni:ovs-dpdk-agent");
+        assertThat(constraints.getAllowPrivilegedContainer()).isTrue();
+        assertThat(constraints.getAllowHostNetwork()).isFalse();
+        assertThat(constraints.getAllowHostPID()).isFalse();
+        assertThat(constraints.getVolumes()).contains("hostPath", "configMap", "projected");
+        assertThat(pod(openshift).getVolumes())
+                .filteredOn(Volume::getName, "cni-bin")
+                .singleElement()
+                .satisfies(volume -> assertThat(volume.getHostPath().getPath()).isEqualTo("/var/lib/cni/bin"));
+    }
+
+    @Test
+    void openVswitchInAPodMayComeLaterThanTheAgent() throws IOException {
+        assertThat(pod(Manifests.rendered("overlays/ovs-in-pod")).getVolumes())
+                .filteredOn(Volume::getName, "openvswitch")
+                .singleElement()
+                .satisfies(volume -> assertThat(volume.getHostPath().getType()).isEqualTo("DirectoryOrCreate"));
+    }
+}
