@@ -55,7 +55,7 @@ public sealed interface Request {
     record Status() implements Request {}
 
     /**
-     * Is all in sync that an ADD needs? For probes: nothing is asked of the switch. Answered with {@link Reply.Done}, or
+     * Is all in sync that an ADD needs, the switch's database and the node's pods? For probes: nothing is asked of either. Answered with {@link Reply.Done}, or
      * the reason why not.
      */
     record Ready() implements Request {}

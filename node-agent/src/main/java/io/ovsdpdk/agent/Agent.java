@@ -73,6 +73,7 @@ final class Agent implements Function<Request, Reply> {
                 }
                 case Request.Ready ignored -> {
                     ports.requireKnown();
+                    cluster.requireKnown();
                     yield new Reply.Done();
                 }
                 case Request.List ignored ->

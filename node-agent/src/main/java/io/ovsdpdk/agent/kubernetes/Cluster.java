@@ -1,6 +1,8 @@
 package io.ovsdpdk.agent.kubernetes;
 
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.NodeView;
 import java.io.IOException;
 import java.util.Optional;
@@ -43,6 +45,16 @@ public final class Cluster implements AutoCloseable {
     /** The way to the API server; empty without Kubernetes. */
     public Optional<KubernetesClient> client() {
         return client;
+    }
+
+    /** @throws CniException {@link ErrorCode#NOT_AVAILABLE} as long as the node's pods were not seen once */
+    public void requireKnown() throws CniException {
+        if (pods.isPresent() && !pods.get().isSynchronised()) {
+            throw new CniException(
+                    ErrorCode.NOT_AVAILABLE,
+                    "the agent has not seen the pods of this node yet",
+                    "see whether the API server can be reached and allows to list and watch pods");
+        }
     }
 
     /** What people are shown; empty without Kubernetes. */
