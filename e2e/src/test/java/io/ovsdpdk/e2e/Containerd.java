@@ -11,8 +11,10 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
@@ -50,9 +52,18 @@ final class Containerd implements AutoCloseable {
               [plugins."io.containerd.grpc.v1.cri".containerd]
                 snapshotter = "overlayfs"
               [plugins."io.containerd.grpc.v1.cri".cni]
-                bin_dir = "%1$s/cni/bin"
+                bin_dir = "%3$s"
                 conf_dir = "%1$s/cni/net.d"
             """;
+
+    private static final String RUN =
+            "mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && exec containerd -c \"$0\"";
+
+    /** NamespaceMode.NODE, ContainerState.CONTAINER_EXITED */
+    private static final int NAMESPACE_OF_NODE = 2;
+
+    private static final int EXITED = 2;
+    private static final int EXECUTION_SECONDS = 30;
 
     private static final Duration END = Duration.ofSeconds(10);
 
@@ -65,17 +76,26 @@ final class Containerd implements AutoCloseable {
      * What kubelet says of a pod.
      *
      * @param attempt how many sandboxes it has had before this one
+     * @param privileged whether it has privileged containers, and the node's own network
      */
-    record Pod(String namespace, String name, String uid, int attempt) {
+    record Pod(String namespace, String name, String uid, int attempt, boolean privileged) {
         static Pod named(String name) {
-            return new Pod("default", name, "uid-of-" + name, 0);
+            return new Pod("default", name, "uid-of-" + name, 0, false);
+        }
+
+        /** A pod of the node itself, for which no CNI plugin is called. */
+        static Pod ofNode(String name, int attempt) {
+            return new Pod("node", name, "uid-of-" + name, attempt, true);
         }
 
         /** The pod with its next sandbox, as after the end of the last one. */
         Pod restarted() {
-            return new Pod(namespace, name, uid, attempt + 1);
+            return new Pod(namespace, name, uid, attempt + 1, privileged);
         }
     }
+
+    /** How a command in a container ended. */
+    record Executed(int status, String output) {}
 
     /** A call of the plugin that containerd made. */
     record Call(String command, String container, String ifname, String netns) {}
@@ -94,28 +114,41 @@ final class Containerd implements AutoCloseable {
      */
     static Containerd start(Node node, ObjectNode network) throws IOException {
         Path folder = Files.createDirectory(node.folder().resolve("ctr"));
-        Files.writeString(folder.resolve("config.toml"), CONFIGURATION.formatted(folder, PauseImage.NAME));
-        installPlugins(Files.createDirectories(folder.resolve("cni/bin")), Files.createFile(folder.resolve("calls")));
+        Path plugins = Files.createDirectories(folder.resolve("cni/bin"));
+        installPlugins(plugins, Files.createFile(folder.resolve("calls")));
+        // What it mounts is nobody else's
+        return start(
+                folder,
+                network,
+                plugins,
+                List.of("unshare", "--mount", "--propagation=slave"),
+                Map.of("OVS_DPDK_CONF", node.configuration().toString()));
+    }
+
+    /**
+     * Likewise, among the files of a node of its own, with the plugins of its {@code /opt/cni/bin}.
+     *
+     * @param folder for its own files; must be there and empty
+     */
+    static Containerd start(Path folder, MountNamespace files, ObjectNode network) throws IOException {
+        List<String> within = new ArrayList<>(files.enter());
+        within.addAll(List.of("unshare", "--mount", "--propagation=unchanged"));
+        return start(folder, network, Path.of("/opt/cni/bin"), within, Map.of());
+    }
+
+    private static Containerd start(
+            Path folder, ObjectNode network, Path plugins, List<String> within, Map<String, String> environment)
+            throws IOException {
+        Files.writeString(folder.resolve("config.toml"), CONFIGURATION.formatted(folder, PauseImage.NAME, plugins));
         configureNetwork(Files.createDirectories(folder.resolve("cni/net.d")), network);
+        List<String> command = new ArrayList<>(within);
+        command.addAll(List.of("--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", RUN));
+        command.add(folder.resolve("config.toml").toString());
         // containerd's shims have their sockets there, wherever its own folders are
         Files.createDirectories(Path.of("/run/containerd"));
-        ChildProcess process = ChildProcess.start(
-                List.of(
-                        "unshare",
-                        "--mount",
-                        "--propagation=slave",
-                        "--pid",
-                        "--fork",
-                        "--kill-child",
-                        "--mount-proc",
-                        "sh",
-                        "-c",
-                        "mount -t tmpfs tmpfs /run/containerd && exec containerd -c \"$0\"",
-                        folder.resolve("config.toml").toString()),
-                Map.of("OVS_DPDK_CONF", node.configuration().toString()),
-                folder.resolve("containerd.log"));
+        ChildProcess process = ChildProcess.start(command, environment, folder.resolve("containerd.log"));
         Containerd containerd =
-                new Containerd(folder, "/ovs-dpdk-" + node.folder().getFileName(), process);
+                new Containerd(folder, "/ovs-dpdk-" + folder.getParent().getFileName(), process);
         try {
             containerd.cri.call("Version", ProtobufMessage.EMPTY);
             PauseImage.write(folder.resolve("pause.tar"), folder.resolve("jib"));
@@ -180,11 +213,71 @@ final class Containerd implements AutoCloseable {
                 .with(2, pod.uid())
                 .with(3, pod.namespace())
                 .with(4, pod.attempt());
+        ProtobufMessage linux = ProtobufMessage.EMPTY.with(1, cgroup);
+        if (pod.privileged()) {
+            ProtobufMessage namespaces = ProtobufMessage.EMPTY.with(1, NAMESPACE_OF_NODE);
+            linux = linux.with(2, ProtobufMessage.EMPTY.with(1, namespaces).with(6, 1));
+        }
         return ProtobufMessage.EMPTY
                 .with(1, metadata)
-                .with(2, pod.name())
+                // With the node's network comes its name
+                .with(2, pod.privileged() ? "" : pod.name())
                 .with(3, folder.toString())
-                .with(8, ProtobufMessage.EMPTY.with(1, cgroup));
+                .with(8, linux);
+    }
+
+    /**
+     * Starts a container in a sandbox.
+     *
+     * @param container its configuration as CRI has it
+     * @return its ID
+     */
+    String startContainer(String sandbox, Pod pod, ProtobufMessage container) throws IOException {
+        ProtobufMessage request =
+                ProtobufMessage.EMPTY.with(1, sandbox).with(2, container).with(3, configuration(pod));
+        String id = cri.call("CreateContainer", request).text(1);
+        cri.call("StartContainer", ProtobufMessage.EMPTY.with(1, id));
+        return id;
+    }
+
+    /** The exit status of a container, once it has ended. */
+    OptionalInt exitStatus(String container) throws IOException {
+        ProtobufMessage status = cri.call("ContainerStatus", ProtobufMessage.EMPTY.with(1, container))
+                .message(1);
+        return status.number(3) == EXITED ? OptionalInt.of((int) status.number(7)) : OptionalInt.empty();
+    }
+
+    /** Runs a command in a container, as for a probe. */
+    Executed execute(String container, List<String> command) throws IOException {
+        ProtobufMessage request = ProtobufMessage.EMPTY.with(1, container);
+        for (String word : command) {
+            request = request.with(2, word);
+        }
+        ProtobufMessage answer = cri.call("ExecSync", request.with(3, EXECUTION_SECONDS));
+        return new Executed((int) answer.number(3), answer.text(1) + answer.text(2));
+    }
+
+    /** What a container has written to its standard output and error, if its configuration names such a log. */
+    String log(String name) throws IOException {
+        Path log = folder.resolve(name);
+        return Files.exists(log) ? Files.readString(log) : "";
+    }
+
+    /** SIGTERM, and SIGKILL when that was not enough within the seconds given. */
+    void stopContainer(String container, int grace) throws IOException {
+        cri.call("StopContainer", ProtobufMessage.EMPTY.with(1, container).with(2, grace));
+    }
+
+    /** Ends what there is, the pods of the node itself last, as a node is drained. */
+    void removeAllSandboxes() throws IOException {
+        List<ProtobufMessage> sandboxes = new ArrayList<>(
+                cri.call("ListPodSandbox", ProtobufMessage.EMPTY).messages(1));
+        sandboxes.sort(Comparator.comparing(
+                sandbox -> sandbox.message(2).text(3).equals(Pod.ofNode("", 0).namespace())));
+        for (ProtobufMessage sandbox : sandboxes) {
+            stopSandbox(sandbox.text(1));
+            removeSandbox(sandbox.text(1));
+        }
     }
 
     void stopSandbox(String sandbox) throws IOException {

@@ -2,6 +2,7 @@ package io.ovsdpdk.ovsdb.testbed;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -20,12 +21,14 @@ public final class OvsDpdk implements AutoCloseable {
 
     private final OvsdbServer database;
     private final Program program;
+    private final List<String> within;
     private Optional<ChildProcess> vswitchd = Optional.empty();
     private int starts;
 
-    private OvsDpdk(OvsdbServer database, Program program) {
+    private OvsDpdk(OvsdbServer database, Program program, List<String> within) {
         this.database = database;
         this.program = program;
+        this.within = List.copyOf(within);
     }
 
     /**
@@ -46,7 +49,17 @@ public final class OvsDpdk implements AutoCloseable {
      *     30 s (the message holds its log); nothing is left behind then
      */
     public static OvsDpdk start(int memory) throws IOException {
-        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(), Program.VSWITCHD_DPDK);
+        return start(memory, List.of());
+    }
+
+    /**
+     * A running switch with DPDK, without a bridge, whose vswitchd sees other files than we do.
+     *
+     * @param within a command that becomes the command that follows it, for example {@code nsenter}
+     * @throws IOException as in {@link #start(int)}
+     */
+    public static OvsDpdk start(int memory, List<String> within) throws IOException {
+        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(), Program.VSWITCHD_DPDK, within);
         try {
             Program.MEMPOOL_RING.path();
             ovs.database.start();
@@ -64,7 +77,7 @@ public final class OvsDpdk implements AutoCloseable {
      * @throws IOException as in {@link #start(int)}
      */
     public static OvsDpdk startWithoutDpdk() throws IOException {
-        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(), Program.VSWITCHD);
+        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(), Program.VSWITCHD, List.of());
         try {
             ovs.database.start();
             ovs.startSwitch();
@@ -104,16 +117,15 @@ public final class OvsDpdk implements AutoCloseable {
         if (isSwitchRunning()) {
             throw new IllegalStateException("ovs-vswitchd runs already");
         }
-        ChildProcess started = database.runFolder()
-                .start(
-                        "ovs-vswitchd",
-                        List.of(
-                                Program.UNSHARE.path(),
-                                "--net",
-                                program.path(),
-                                "unix:" + socket(),
-                                "--unixctl=" + folder().resolve("vswitchd.ctl"),
-                                "--no-chdir"));
+        List<String> command = new ArrayList<>(within);
+        command.addAll(List.of(
+                Program.UNSHARE.path(),
+                "--net",
+                program.path(),
+                "unix:" + socket(),
+                "--unixctl=" + folder().resolve("vswitchd.ctl"),
+                "--no-chdir"));
+        ChildProcess started = database.runFolder().start("ovs-vswitchd", command);
         vswitchd = Optional.of(started);
         starts++;
         try {

@@ -1,0 +1,176 @@
+package io.ovsdpdk.e2e;
+
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.image.AgentImage;
+import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A node as a cluster has it: its own files, a containerd, an Open vSwitch with DPDK that finds them at their usual places,
+ * and whatever pods are started. The agent comes as a pod of the DaemonSet, the plugin with it.
+ */
+final class ClusterNode implements AutoCloseable {
+    static final String IMAGE = "localhost/ovs-dpdk-cni/agent:test";
+
+    private static final String PLUGINS = "/opt/cni/bin";
+    private static final String SHARED = "/var/lib/cni/usrspcni";
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    private final Path folder;
+    private final MountNamespace files;
+    private final OvsDpdk ovs;
+    private final Containerd containerd;
+    private int agents;
+
+    /** Where Open vSwitch runs. */
+    enum Switch {
+        ON_THE_NODE,
+        IN_A_POD
+    }
+
+    private ClusterNode(Path folder, MountNamespace files, OvsDpdk ovs, Containerd containerd) {
+        this.folder = folder;
+        this.files = files;
+        this.ovs = ovs;
+        this.containerd = containerd;
+    }
+
+    /** Builds the agent's image on nothing but Debian's C library, with the native executable of {@code make native}. */
+    static void buildImage(Path work, Path tar) throws IOException {
+        Path agent = Jars.repository().resolve("node-agent/target");
+        Path jdk = Path.of(System.getProperty("java.home"));
+        AgentImage.build("debian", jdk, agent, Jars.nativePlugin(), IMAGE, work, tar);
+    }
+
+    /** Starts a node that has the agent's image, and no agent. */
+    static ClusterNode start(Switch place, Path image) throws IOException {
+        Path folder = Files.createTempDirectory(Path.of("/tmp"), "node-");
+        MountNamespace files = MountNamespace.create(folder);
+        Files.createDirectories(files.path("/run/ovs-dpdk-cni"));
+        Files.createDirectories(files.path("/var/lib/kubelet"));
+        OvsDpdk ovs = OvsDpdk.start(
+                OvsDpdk.DEFAULT_MEMORY,
+                switch (place) {
+                    case ON_THE_NODE -> files.enter();
+                    case IN_A_POD -> files.enterAsContainer();
+                });
+        ovs.addBridge("br0");
+        Path database = Files.createDirectory(files.path("/run/openvswitch"));
+        run(Stream.concat(
+                        files.enter().stream(),
+                        Stream.of("mount", "--bind", ovs.folder().toString(), "/run/openvswitch"))
+                .toList());
+        copyPlugins(Files.createDirectories(files.path(PLUGINS)));
+        ObjectNode network = Json.object()
+                .put("type", "ovs-dpdk")
+                .put("bridge", "br0")
+                .put("sharedDir", SHARED)
+                .put("mtu", 1500);
+        network.putObject("ipam").put("type", "host-local").put("subnet", "10.98.0.0/24");
+        Containerd containerd = Containerd.start(Files.createDirectory(folder.resolve("ctr")), files, network);
+        containerd.importImage(image);
+        return new ClusterNode(folder, files, ovs, containerd);
+    }
+
+    private static void copyPlugins(Path to) throws IOException {
+        try (DirectoryStream<Path> debian = Files.newDirectoryStream(Node.CNI_PATH)) {
+            for (Path plugin : debian) {
+                Files.copy(plugin, to.resolve(plugin.getFileName()));
+            }
+        }
+    }
+
+    private static void run(List<String> command) throws IOException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = Output.of(process.getInputStream()).text();
+        if (process.onExit().join().exitValue() != 0) {
+            throw new IOException(String.join(" ", command) + ": " + output);
+        }
+    }
+
+    OvsDpdk ovs() {
+        return ovs;
+    }
+
+    Containerd containerd() {
+        return containerd;
+    }
+
+    MountNamespace files() {
+        return files;
+    }
+
+    /** Starts the next pod of a DaemonSet; it may not be ready yet. */
+    AgentPod startAgent(Manifests manifests) throws IOException {
+        return AgentPod.start(containerd, files, manifests, IMAGE, agents++);
+    }
+
+    /** Likewise, and waits until it is ready. */
+    AgentPod startReadyAgent(Manifests manifests) throws IOException {
+        AgentPod pod = startAgent(manifests);
+        await().atMost(PATIENCE).conditionEvaluationListener(null).untilAsserted(() -> {
+            if (!pod.isReady()) {
+                throw new AssertionError("the agent is not ready:\n" + pod.log());
+            }
+        });
+        return pod;
+    }
+
+    /** Where the workload of a sandbox listens. */
+    Path workloadSocket(String sandbox) {
+        return files.path(SHARED).resolve(sandbox.substring(0, 12)).resolve(Containerd.IFNAME + ".sock");
+    }
+
+    /** The container IDs of the switch's ports, in order. */
+    List<String> attachedContainers() throws IOException {
+        return ovs.vsctl(
+                        "--no-wait",
+                        "--bare",
+                        "--columns=external_ids",
+                        "find",
+                        "Port",
+                        "external_ids:owner=ovs-dpdk-cni")
+                .lines()
+                .map(line -> line.replaceAll(".*container-id=\"?([0-9a-f]+).*", "$1"))
+                .filter(container -> !container.isBlank())
+                .sorted()
+                .toList();
+    }
+
+    /** The ports, mounts and folders that there are of attachments. */
+    List<String> remains() throws IOException {
+        Stream<String> ports = ovs.vsctl("--no-wait", "--bare", "--columns=name", "find", "Interface", "type!=internal")
+                .lines()
+                .filter(line -> !line.isBlank());
+        List<String> mounts = files.mountsBelow("/run/ovs-dpdk-cni/p");
+        try (Stream<Path> folders = Files.list(files.path(SHARED))) {
+            return Stream.of(ports, mounts.stream(), folders.map(Path::toString).toList().stream())
+                    .flatMap(names -> names)
+                    .toList();
+        }
+    }
+
+    /** Ends all pods, the agents last, and gives the bare node back. */
+    void drain() throws IOException {
+        containerd.removeAllSandboxes();
+    }
+
+    /** Ends all of it, also what a failed test left. */
+    @Override
+    public void close() throws IOException {
+        try (files;
+                ovs) {
+            containerd.close();
+        }
+        run(List.of("rm", "-rf", "--one-file-system", folder.toString()));
+    }
+}

@@ -1,0 +1,164 @@
+package io.ovsdpdk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.e2e.ClusterNode.Switch;
+import io.ovsdpdk.e2e.Containerd.Executed;
+import io.ovsdpdk.e2e.Containerd.Pod;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The image and the manifests on a node with a real containerd and a real Open vSwitch. */
+@Tag("native")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class DaemonSetTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    private Path image;
+    private ClusterNode node;
+
+    @BeforeAll
+    void buildImage(@TempDir Path work) throws IOException {
+        image = work.resolve("agent.tar");
+        ClusterNode.buildImage(work.resolve("work"), image);
+        node = ClusterNode.start(Switch.ON_THE_NODE, image);
+    }
+
+    @AfterEach
+    void drain() throws IOException {
+        node.drain();
+    }
+
+    @AfterAll
+    void close() throws IOException {
+        node.close();
+    }
+
+    private static MacAddress mac(ClusterNode node, String sandbox) throws IOException {
+        return new MacAddress(node.ovs()
+                .vsctl("--bare", "--columns=external_ids", "find", "Interface", "external_ids:container-id=" + sandbox)
+                .replaceAll(".*attached-mac=\"?([0-9a-f:]{17}).*", "$1"));
+    }
+
+    private static VhostUserGuest guest(ClusterNode node, String sandbox) throws IOException {
+        VhostUserGuest guest = VhostUserGuest.listen(node.workloadSocket(sandbox), mac(node, sandbox));
+        guest.awaitConnection(PATIENCE);
+        return guest;
+    }
+
+    @Test
+    void podsOfANodeSeeEachOthersFramesAndLeaveNothing() throws Exception {
+        connectTwoPods(node, "base");
+    }
+
+    @Test
+    void podsSeeEachOthersFramesThroughASwitchThatRunsInAPod() throws Exception {
+        try (ClusterNode other = ClusterNode.start(Switch.IN_A_POD, image)) {
+            connectTwoPods(other, "overlays/ovs-in-pod");
+        }
+    }
+
+    private static void connectTwoPods(ClusterNode node, String manifests) throws Exception {
+        AgentPod agent = node.startReadyAgent(Manifests.rendered(manifests));
+        String first = node.containerd().runSandbox(Pod.named("first"));
+        String second = node.containerd().runSandbox(Pod.named("second"));
+
+        try (VhostUserGuest a = guest(node, first);
+                VhostUserGuest b = guest(node, second)) {
+            assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
+        }
+
+        for (String sandbox : List.of(first, second)) {
+            node.containerd().stopSandbox(sandbox);
+            node.containerd().removeSandbox(sandbox);
+        }
+        assertThat(node.remains()).isEmpty();
+        assertThat(agent.delete()).as("exit status").isZero();
+    }
+
+    @Test
+    void agentIsNotReadyAndStaysAliveWhileTheDatabaseIsAway() throws Exception {
+        AgentPod agent = node.startReadyAgent(Manifests.rendered("base"));
+
+        node.ovs().database().kill();
+        await().atMost(PATIENCE).until(() -> !agent.isReady());
+        boolean live = agent.isLive();
+        node.ovs().database().start();
+
+        assertThat(live).isTrue();
+        await().atMost(PATIENCE).until(agent::isReady);
+        assertThat(agent.exitStatus()).isEmpty();
+    }
+
+    @Test
+    void nothingOfTheImageCanBeChanged() throws Exception {
+        AgentPod agent = node.startReadyAgent(Manifests.rendered("base"));
+
+        Executed installed = agent.execute("/usr/bin/ovs-dpdk", "install", "--to", "/usr/bin");
+        Executed status = agent.execute("ovs-dpdk", "status");
+
+        assertThat(installed.status()).isEqualTo(1);
+        assertThat(installed.output()).contains("Read-only file system");
+        assertThat(status.status()).as(status.output()).isZero();
+    }
+
+    /** As the DaemonSet's controller does it: the old pod goes, then the new one comes. */
+    @Test
+    void podsComeAndGoDuringAnUpgradeAndRunningOnesKeepTheirFrames() throws Exception {
+        Manifests manifests = Manifests.rendered("base");
+        AgentPod old = node.startReadyAgent(manifests);
+        String first = node.containerd().runSandbox(Pod.named("first"));
+        String second = node.containerd().runSandbox(Pod.named("second"));
+        String leaving = node.containerd().runSandbox(Pod.named("leaving"));
+        try (VhostUserGuest a = guest(node, first);
+                VhostUserGuest b = guest(node, second);
+                Crowd kubelet = new Crowd()) {
+            PingPong.play(a, b, 1);
+            int status = old.delete();
+
+            Future<String> coming = kubelet.begin(() -> node.containerd().runSandbox(Pod.named("coming")));
+            node.containerd().stopSandbox(leaving);
+            node.containerd().removeSandbox(leaving);
+            long withoutAgent = PingPong.play(a, b, 100).completed();
+            AgentPod next = node.startReadyAgent(manifests);
+            String come = Crowd.result(coming);
+
+            assertThat(status).isZero();
+            assertThat(withoutAgent).isEqualTo(100);
+            assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
+            assertThat(next.isLive()).isTrue();
+            assertThat(node.attachedContainers()).containsExactlyInAnyOrder(first, second, come);
+        }
+    }
+
+    @Test
+    void uninstallationTakesThePluginAwayAndLeavesRunningPorts() throws Exception {
+        AgentPod agent = node.startReadyAgent(Manifests.rendered("base"));
+        node.containerd().runSandbox(Pod.named("stays"));
+        List<String> before = node.remains();
+        agent.delete();
+
+        AgentPod last = node.startReadyAgent(Manifests.rendered("overlays/uninstall"));
+        boolean pluginIsLeft = Files.exists(node.files().path("/opt/cni/bin/ovs-dpdk"));
+        List<String> left = node.remains();
+        last.delete();
+        node.startReadyAgent(Manifests.rendered("base"));
+
+        assertThat(last.initLog()).contains("removed /host/opt/cni/bin/ovs-dpdk", "1 attachments are left");
+        assertThat(pluginIsLeft).isFalse();
+        assertThat(left).isEqualTo(before).isNotEmpty();
+    }
+}
