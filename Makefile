@@ -18,6 +18,7 @@ NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
 
 # What make native makes, and demo, test and bench use.
 EXECUTABLE := $(CURDIR)/cni-plugin/target/ovs-dpdk
+BINDING := $(CURDIR)/kubevirt-binding/target/ovs-dpdk-binding
 
 # What the image builds upon: an image of a registry that has glibc, tar:FILE, or this Debian's C library and nothing else.
 IMAGE_BASE := debian
@@ -43,12 +44,12 @@ help: ## lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: root native package ## two attachments on a private OVS-DPDK, frames between them, step by step
+demo: root native-plugin package ## two attachments on a private OVS-DPDK, frames between them, step by step
 	@OVS_DPDK_PLUGIN=$(EXECUTABLE) $(JAVA) -jar e2e/target/e2e-*.jar
 
 .PHONY: test
 test: root native packages ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
-	$(MVN) verify -Dplugin.executable=$(EXECUTABLE)
+	$(MVN) verify -Dplugin.executable=$(EXECUTABLE) -Dbinding.executable=$(BINDING)
 
 .PHONY: check
 check: jdk packages root ## the developer's loop, under 3 minutes: test without what takes long and without make native
@@ -60,9 +61,17 @@ build: package ## the jars, without tests
 	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar kubevirt-binding/target/*.jar
 
 .PHONY: native
-native: jdk native-packages ## the plugin as one static executable: cni-plugin/target/ovs-dpdk
+native: native-plugin native-binding ## the plugin and KubeVirt's binding, each as one static executable
+
+.PHONY: native-plugin
+native-plugin: jdk native-packages
 	@$(MVN) --quiet package -DskipTests -pl cni-plugin -am
-	@toolchain/native-plugin $(NATIVE_OPT)
+	@toolchain/native-executable cni-plugin $(NATIVE_OPT)
+
+.PHONY: native-binding
+native-binding: jdk native-packages
+	@$(MVN) --quiet package -DskipTests -pl kubevirt-binding -am
+	@toolchain/native-executable kubevirt-binding $(NATIVE_OPT)
 
 .PHONY: images
 images: root native package ## the container image of the agent: daemonset/image/target/agent.tar
@@ -82,7 +91,7 @@ native-figures: root native package ## measures the native binary and its builde
 .PHONY: bench
 bench: root native package ## start, ADD and DEL of the native binary beside ovs-vsctl and the bare transaction
 	@$(call install,time)
-	@OVS_DPDK_PLUGIN=$(EXECUTABLE) $(JAVA) -jar bench/target/bench-*.jar
+	@OVS_DPDK_PLUGIN=$(EXECUTABLE) OVS_DPDK_BINDING=$(BINDING) $(JAVA) -jar bench/target/bench-*.jar
 
 .PHONY: fmt
 fmt: jdk packages ## formats the code

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,12 +15,13 @@ final class Jars {
             List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx64m");
 
     private static final String PLUGIN_VARIABLE = "OVS_DPDK_PLUGIN";
+    private static final String BINDING_VARIABLE = "OVS_DPDK_BINDING";
 
     private Jars() {}
 
     /** The beginning of the plugin's command line: the executable that {@code OVS_DPDK_PLUGIN} names, or its jar's. */
     static List<String> plugin() throws IOException {
-        return isPluginNative() ? List.of(nativePlugin().toString()) : java(QUICK_START, "cni-plugin");
+        return isPluginNative() ? List.of(nativePlugin().toString()) : java(QUICK_START, jar("cni-plugin"));
     }
 
     /** Whether an executable is named. */
@@ -33,25 +35,50 @@ final class Jars {
      * @throws IOException when none is named, or it is not there
      */
     static Path nativePlugin() throws IOException {
-        Path executable = Path.of(System.getenv().getOrDefault(PLUGIN_VARIABLE, ""));
+        return executable(PLUGIN_VARIABLE);
+    }
+
+    /**
+     * The beginning of the command line of KubeVirt's binding, for any user: a copy of the executable that {@code
+     * OVS_DPDK_BINDING} names, or of its jar, in a folder that is made.
+     */
+    static List<String> binding(Path folder) throws IOException {
+        Files.createDirectory(folder);
+        if (!System.getenv().getOrDefault(BINDING_VARIABLE, "").isEmpty()) {
+            Path copy = folder.resolve("ovs-dpdk-binding");
+            Files.copy(executable(BINDING_VARIABLE), copy, StandardCopyOption.COPY_ATTRIBUTES);
+            return List.of(copy.toString());
+        }
+        Path jar = jar("kubevirt-binding");
+        Files.copy(jar, folder.resolve(jar.getFileName()));
+        Path libraries = Files.createDirectory(folder.resolve("lib"));
+        try (DirectoryStream<Path> jars = Files.newDirectoryStream(jar.resolveSibling("lib"))) {
+            for (Path library : jars) {
+                Files.copy(library, libraries.resolve(library.getFileName()));
+            }
+        }
+        return java(QUICK_START, folder.resolve(jar.getFileName()));
+    }
+
+    private static Path executable(String variable) throws IOException {
+        Path executable = Path.of(System.getenv().getOrDefault(variable, ""));
         if (!Files.isRegularFile(executable) || !Files.isExecutable(executable)) {
-            throw new IOException(
-                    PLUGIN_VARIABLE + " names no executable: \"" + executable + "\"; make native makes one");
+            throw new IOException(variable + " names no executable: \"" + executable + "\"; make native makes one");
         }
         return executable.toAbsolutePath();
     }
 
     /** The beginning of the agent's command line. */
     static List<String> agent() throws IOException {
-        return java(List.of("-Xmx256m"), "node-agent");
+        return java(List.of("-Xmx256m"), jar("node-agent"));
     }
 
-    private static List<String> java(List<String> options, String module) throws IOException {
+    private static List<String> java(List<String> options, Path jar) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(options);
         command.add("-jar");
-        command.add(jar(module).toString());
+        command.add(jar.toString());
         return command;
     }
 

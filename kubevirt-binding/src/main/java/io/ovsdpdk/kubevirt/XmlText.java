@@ -25,6 +25,9 @@ record XmlText(String text, XmlElement root) {
     /** Chars of a document; KubeVirt's have some 10,000. */
     static final int MAX_BYTES = 1 << 20;
 
+    /** Elements of those levels; KubeVirt's documents have some hundreds, and each takes a hundred bytes. */
+    static final int MAX_ELEMENTS = 50_000;
+
     /** {@code domain/devices/interface/alias}. */
     private static final int DEPTH = 4;
 
@@ -70,7 +73,14 @@ record XmlText(String text, XmlElement root) {
     }
 
     /** One pass over a document. */
-    private record Parse(XMLStreamReader2 reader) {
+    private static final class Parse {
+        private final XMLStreamReader2 reader;
+        private int elements;
+
+        Parse(XMLStreamReader2 reader) {
+            this.reader = reader;
+        }
+
         XmlElement document() throws XMLStreamException, RefusedException {
             refuseOtherEncoding();
             XmlElement root = null;
@@ -105,7 +115,11 @@ record XmlText(String text, XmlElement root) {
         }
 
         /** The element whose start tag was just read, up to and with its end tag. */
-        private XmlElement element(int depth) throws XMLStreamException {
+        private XmlElement element(int depth) throws XMLStreamException, RefusedException {
+            if (++elements > MAX_ELEMENTS) {
+                throw new RefusedException(
+                        "the domain XML has more than " + MAX_ELEMENTS + " elements, which is the limit");
+            }
             String name = reader.getLocalName();
             Map<String, String> attributes = attributes();
             Map<String, String> prefixes = prefixes();
@@ -119,7 +133,7 @@ record XmlText(String text, XmlElement root) {
         }
 
         /** Reads up to the end tag of an element. */
-        private List<XmlElement> children(int depth) throws XMLStreamException {
+        private List<XmlElement> children(int depth) throws XMLStreamException, RefusedException {
             List<XmlElement> children = new ArrayList<>(0);
             while (reader.next() != XMLStreamConstants.END_ELEMENT) {
                 if (reader.getEventType() == XMLStreamConstants.START_ELEMENT) {

@@ -215,6 +215,10 @@ class BindingRefusalTest {
                         "<domain><devices>" + "<a>".repeat(100_000),
                         "not well-formed",
                         "Depth limit"),
+                domain(
+                        "very many elements",
+                        "<domain><devices>" + "<a/>".repeat(100_000) + "</devices></domain>",
+                        "50000"),
                 domain("another encoding", "<?xml version='1.0' encoding='UTF-16'?>" + domain, "encoding", "UTF-16"),
                 domain("a longer one than the limit", domain + " ".repeat(XmlText.MAX_BYTES), "1048576 bytes"));
     }

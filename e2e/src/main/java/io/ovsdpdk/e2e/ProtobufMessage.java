@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A message of Protocol Buffers without its schema: enough of the encoding to speak CRI with a container runtime. Fields
- * have numbers, values are numbers, texts or messages; what else a peer sends is read over.
+ * A message of Protocol Buffers without its schema: enough of the encoding to speak CRI with a container runtime, and with hook sidecars as virt-launcher does. Fields
+ * have numbers, values are numbers, texts, bytes or messages; what else a peer sends is read over.
  */
 final class ProtobufMessage {
     private static final int VARINT = 0;
@@ -42,7 +42,7 @@ final class ProtobufMessage {
         return with(field, message.encoded);
     }
 
-    private ProtobufMessage with(int field, byte[] value) {
+    ProtobufMessage with(int field, byte[] value) {
         ByteArrayOutputStream more = start(field, LENGTH_DELIMITED);
         writeVarint(more, value.length);
         more.writeBytes(value);
@@ -72,8 +72,21 @@ final class ProtobufMessage {
 
     /** The field's text; empty where it is missing. */
     String text(int field) {
+        return new String(bytes(field), StandardCharsets.UTF_8);
+    }
+
+    /** All texts of a repeated field. */
+    List<String> texts(int field) {
+        return new Reading(field)
+                .values.stream()
+                        .map(value -> new String(value, StandardCharsets.UTF_8))
+                        .toList();
+    }
+
+    /** The field's bytes; none where it is missing. */
+    byte[] bytes(int field) {
         List<byte[]> found = new Reading(field).values;
-        return found.isEmpty() ? "" : new String(found.getLast(), StandardCharsets.UTF_8);
+        return found.isEmpty() ? new byte[0] : found.getLast();
     }
 
     /** The field's message; an empty one where it is missing. */

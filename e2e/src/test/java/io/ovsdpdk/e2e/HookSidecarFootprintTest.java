@@ -1,0 +1,98 @@
+package io.ovsdpdk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.ovsdpdk.ovsdb.testbed.ChildProcess;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A sidecar runs beside every VM. KubeVirt gives that of a VM with dedicated CPUs 200m CPU and 64 MB, no more. */
+@Tag("native")
+class HookSidecarFootprintTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final int CPU_MILLIS = 200;
+    private static final long MEMORY_BYTES = 64_000_000;
+    private static final long RESIDENT_KIB = 32 << 10;
+    private static final int CALLS = 10;
+    private static final int DOMAIN_BYTES = 100_000;
+
+    private static byte[] domain() {
+        StringBuilder domain = new StringBuilder("<domain type='kvm'>\n<name>vm</name>\n<devices>\n");
+        for (int disk = 0; domain.length() < DOMAIN_BYTES; disk++) {
+            domain.append("  <disk type='file' device='disk'>\n    <source file='/disks/")
+                    .append(disk)
+                    .append("'/>\n    <target dev='vd")
+                    .append(disk)
+                    .append("' bus='virtio'/>\n    <alias name='ua-disk")
+                    .append(disk)
+                    .append("'/>\n  </disk>\n");
+        }
+        return domain.append("</devices>\n</domain>\n").toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static byte[] vmi() {
+        return """
+                {"spec":{"domain":{"devices":{"interfaces":[{"name":"fast","binding":{"name":"ovs-dpdk"}}]}},
+                "networks":[{"name":"fast","multus":{"networkName":"net"}}]}}""".getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static long residentKib(ChildProcess process) throws Exception {
+        return Files.readAllLines(Path.of("/proc/" + process.pid() + "/status")).stream()
+                .filter(line -> line.startsWith("VmRSS:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void tenCallsFitIntoWhatKubeVirtGives() throws Exception {
+        try (CpuLimit cpu = CpuLimit.of(CPU_MILLIS);
+                MemoryLimit memory = MemoryLimit.of(MEMORY_BYTES);
+                LauncherPod pod = LauncherPod.create()) {
+            ChildProcess sidecar = pod.startSidecarBy("hook-sidecar-0", List.of(memory.starter()));
+            cpu.add(sidecar.pid());
+            VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
+            byte[] domain = domain();
+
+            for (int call = 0; call < CALLS; call++) {
+                assertThat(launcher.onDefineDomain(domain, vmi())).hasSizeGreaterThan(DOMAIN_BYTES);
+            }
+
+            assertThat(residentKib(sidecar)).isLessThanOrEqualTo(RESIDENT_KIB);
+            launcher.shutdown();
+            assertThat(sidecar.awaitExit(PATIENCE)).isTrue();
+            assertThat(sidecar.onExit().get().exitValue()).as(sidecar.output()).isZero();
+            assertThat(memory.kills()).isZero();
+        }
+    }
+
+    /** What fills the memory of a sidecar ends the call at most. */
+    @Test
+    void largestDocumentsDontEndIt() throws Exception {
+        try (MemoryLimit memory = MemoryLimit.of(MEMORY_BYTES);
+                LauncherPod pod = LauncherPod.create()) {
+            ChildProcess sidecar = pod.startSidecarBy("hook-sidecar-0", List.of(memory.starter()));
+            VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
+            String domain = new String(domain(), StandardCharsets.UTF_8);
+            byte[] deep = domain.replace("<devices>", "<metadata><m>" + "<a/>".repeat(220_000) + "</m></metadata><devices>")
+                    .getBytes(StandardCharsets.UTF_8);
+            byte[] wide = domain.replace("</devices>", "<a/>".repeat(220_000) + "</devices>")
+                    .getBytes(StandardCharsets.UTF_8);
+
+            for (int call = 0; call < CALLS; call++) {
+                assertThat(launcher.onDefineDomain(deep, vmi())).hasSizeGreaterThan(deep.length);
+                assertThatThrownBy(() -> launcher.onDefineDomain(wide, vmi())).hasMessageContaining("elements");
+            }
+
+            assertThat(launcher.onDefineDomain(domain(), vmi())).hasSizeGreaterThan(DOMAIN_BYTES);
+            assertThat(memory.kills()).isZero();
+            assertThat(sidecar.isAlive()).isTrue();
+        }
+    }
+}
