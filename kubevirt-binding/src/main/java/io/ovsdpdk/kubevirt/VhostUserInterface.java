@@ -42,7 +42,12 @@ record VhostUserInterface(
     /** The most that Open vSwitch's {@code mtu_request} takes. */
     static final int MAX_MTU = 9702;
 
-    static final int MAX_QUEUES = 256;
+    /**
+     * DPDK's vhost library has no more (VHOST_MAX_QUEUE_PAIRS): asked for 129, QEMU connects and gives up for ever, and
+     * the VM doesn't start. KubeVirt's own limit, of tap devices, is 256.
+     */
+    static final int MAX_QUEUES = 128;
+
     static final int DEFAULT_QUEUE_SIZE = 1024;
     static final int MAX_ACPI_INDEX = 16 * 1024 - 1;
 
