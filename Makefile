@@ -13,6 +13,9 @@ SHELL := /bin/bash
 PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins containerd runc busybox-static \
 	iproute2 util-linux libvirt-clients libvirt0 libxml2-utils maven
 
+# What runs VMs, and what their system is made of.
+VM_PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients busybox-static cpio
+
 # The native binary is linked with musl; the rest unpacks and compiles the builder (toolchain/README.md).
 NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
 
@@ -47,8 +50,13 @@ help: ## lists the targets
 demo: root native-plugin package ## two attachments on a private OVS-DPDK, frames between them, step by step
 	@OVS_DPDK_PLUGIN=$(EXECUTABLE) $(JAVA) -jar e2e/target/e2e-*.jar
 
+.PHONY: demo-kubevirt
+demo-kubevirt: root native vm-packages package ## two VMs by QEMU and libvirt that ping each other, as stock KubeVirt would run them
+	@OVS_DPDK_PLUGIN=$(EXECUTABLE) OVS_DPDK_BINDING=$(BINDING) \
+	  $(JAVA) -cp "$$(echo e2e/target/e2e-*.jar):e2e/target/lib/*" io.ovsdpdk.e2e.KubeVirtDemo
+
 .PHONY: test
-test: root native packages ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
+test: root native packages vm-packages ## everything: formatting, warnings, unit tests, the whole system on a real OVS-DPDK
 	$(MVN) verify -Dplugin.executable=$(EXECUTABLE) -Dbinding.executable=$(BINDING)
 
 .PHONY: check
@@ -118,6 +126,10 @@ endif
 packages:
 	@$(call install,$(PACKAGES))
 	@command -v kubectl >/dev/null || { $(call install,kubernetes-client); }
+
+.PHONY: vm-packages
+vm-packages:
+	@$(call install,$(VM_PACKAGES))
 
 .PHONY: native-packages
 native-packages:

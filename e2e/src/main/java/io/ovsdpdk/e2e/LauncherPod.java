@@ -1,6 +1,7 @@
 package io.ovsdpdk.e2e;
 
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -17,7 +18,7 @@ import java.util.Map;
  * as KubeVirt's user without any capability. A sidecar finds the volume where KubeVirt mounts it, which is in a mount
  * namespace of its own: it is started without arguments.
  */
-public final class LauncherPod implements AutoCloseable {
+public final class LauncherPod implements Closeable {
     /** Of KubeVirt's containers, and their group's. */
     static final int USER = 107;
 

@@ -81,7 +81,7 @@ class HookSidecarFootprintTest {
             VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
             String domain = new String(domain(), StandardCharsets.UTF_8);
             byte[] deep = domain.replace(
-                            "<devices>", "<metadata><m>" + "<a/>".repeat(220_000) + "</m></metadata><devices>")
+                            "<devices>", "<metadata><m><n>" + "<a/>".repeat(220_000) + "</n></m></metadata><devices>")
                     .getBytes(StandardCharsets.UTF_8);
             byte[] wide = domain.replace("</devices>", "<a/>".repeat(220_000) + "</devices>")
                     .getBytes(StandardCharsets.UTF_8);
