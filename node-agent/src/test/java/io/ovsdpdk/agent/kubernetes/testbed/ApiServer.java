@@ -36,8 +36,8 @@ import java.util.regex.Pattern;
 
 /**
  * fabric8's API server, which keeps what it is given and tells watches of it, on a port of this machine; with what it
- * lacks: selection of pods by their node, tokens, faults, and an end and a new beginning on the same port and with the
- * same contents. For any number of threads.
+ * lacks: selection of pods by their node, {@code pods/status}, tokens, faults, and an end and a new beginning on the
+ * same port and with the same contents. For any number of threads.
  */
 public final class ApiServer implements AutoCloseable {
     /** Pods get this label, and a selection by node becomes one by it: the server knows no other fields than names. */
@@ -46,6 +46,7 @@ public final class ApiServer implements AutoCloseable {
     private static final Pattern BY_NODE = Pattern.compile("fieldSelector=spec\\.nodeName(?:%3D|=)([^&]*)");
 
     private final KubernetesCrudDispatcher contents = new KubernetesCrudDispatcher();
+    private final PodStatusSubresource podStatus = new PodStatusSubresource(contents::dispatch);
     private final List<String> requests = new CopyOnWriteArrayList<>();
     private final Set<WebSocket> watches = ConcurrentHashMap.newKeySet();
     private final ReentrantLock lock = new ReentrantLock();
@@ -112,6 +113,9 @@ public final class ApiServer implements AutoCloseable {
     private MockResponse contentsFor(RecordedRequest request) {
         Matcher byNode = BY_NODE.matcher(request.getPath());
         String path = byNode.replaceAll(found -> "labelSelector=" + NODE_LABEL + "%3D" + found.group(1));
+        if (PodStatusSubresource.isMeant(request)) {
+            return podStatus.answer(request);
+        }
         MockResponse response = contents.dispatch(new RecordedRequest(
                 request.getHttpVersion(), request.method(), path, request.getHeaders(), request.getBody()));
         if (response.getWebSocketListener() != null) {
@@ -211,6 +215,11 @@ public final class ApiServer implements AutoCloseable {
                         .endMetadata()
                         .build())
                 .create();
+    }
+
+    /** Somebody sets an annotation of a pod while a request is being answered, and not by a request of his own. */
+    public void contentsChange(String namespace, String pod, String annotation, String text) {
+        podStatus.annotate("/api/v1/namespaces/" + namespace + "/pods/" + pod, annotation, text);
     }
 
     /** What was asked so far, method and path with query, in order. */

@@ -1,0 +1,78 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.ovsdpdk.api.PodIdentity;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Function;
+
+/**
+ * Tells the pods of this node, by their annotations, where the sockets of their interfaces are: after they were made, and
+ * again whenever somebody wrote the annotations without. It takes no part in an ADD, which succeeds without it; what an
+ * API server that is away can't be told is told later, until the pod is gone.
+ *
+ * <p>For any number of threads, none of which waits: all that is said to a pod is one {@link Conversation}'s, with a
+ * virtual thread of its own while there is something to do.
+ */
+public final class Announcer implements PodListener, AutoCloseable {
+    private final NodePods pods;
+    private final Function<Pod, List<PodInterface>> interfaces;
+    private final PodRequests requests;
+
+    /** By the pods' UIDs; from a pod's first interface until it is gone. */
+    private final Map<String, Conversation> conversations = new ConcurrentHashMap<>();
+
+    private final ExecutorService threads = Executors.newThreadPerTaskExecutor(
+            Thread.ofVirtual().name("announcer-", 0).factory());
+
+    /**
+     * Listens to the pods from now on.
+     *
+     * @param client its owner closes it, after this
+     * @param interfaces all of ours that a pod has now; called on any thread, and must not wait for anything
+     */
+    public Announcer(KubernetesClient client, NodePods pods, Function<Pod, List<PodInterface>> interfaces) {
+        this.pods = pods;
+        this.interfaces = interfaces;
+        this.requests = new PodRequests(client);
+        pods.addListener(this);
+    }
+
+    /** An interface was made for a pod. One that the watch has not told of yet is told when it does. */
+    public void attached(PodIdentity pod) {
+        pods.find(pod.namespace(), pod.name())
+                .filter(found -> NodePods.isOf(found, pod))
+                .ifPresent(this::changed);
+    }
+
+    @Override
+    public void changed(Pod pod) {
+        if (!interfaces.apply(pod).isEmpty()) {
+            conversations
+                    .computeIfAbsent(pod.getMetadata().getUid(), _ -> new Conversation(requests, interfaces, threads))
+                    .hear(pod);
+        }
+    }
+
+    @Override
+    public void gone(Pod pod) {
+        Optional.ofNullable(conversations.remove(pod.getMetadata().getUid())).ifPresent(Conversation::end);
+    }
+
+    /** How many pods were told of their interfaces, or are to be. */
+    int conversations() {
+        return conversations.size();
+    }
+
+    /** Stops telling. What is not told yet is told by the next agent. */
+    @Override
+    public void close() {
+        conversations.values().forEach(Conversation::end);
+        threads.shutdownNow();
+    }
+}

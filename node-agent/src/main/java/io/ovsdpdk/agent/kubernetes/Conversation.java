@@ -1,0 +1,235 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.net.HttpURLConnection;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All that is said to one pod.
+ *
+ * <p>Its annotations are replaced by a JSON Patch that tests the values which it was built from, so that nothing is lost
+ * of what others write at the same time. What is tested is what the watch told last, or the API server's answer to the
+ * patch before, where that is newer: as a rule an ADD costs one request. Only when a test fails is the pod read.
+ *
+ * <p>{@code lock} guards the fields above it. At most one thread runs at a time, from the moment in which there may be
+ * something to say until there is nothing; it alone asks the API server, without the lock.
+ */
+final class Conversation {
+    private static final Logger LOG = LoggerFactory.getLogger(Conversation.class);
+
+    private static final int UNPROCESSABLE = 422;
+
+    /** After a test that failed, doubled each time: whoever wrote meanwhile is done after milliseconds. */
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
+
+    private static final Duration LONGEST_PAUSE_OF_RIVALS = Duration.ofSeconds(1);
+
+    /** Of an API server that is away. A change of the pod ends it: then the API server is back. */
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+    private enum Outcome {
+        /** There is nothing to say, any more or at all. */
+        SAID,
+        /** Somebody wrote at the same time: again, from what there is now. */
+        RIVALLED,
+        /** The API server does not answer, or refuses for another reason. */
+        UNHEARD
+    }
+
+    /** The newest that is known of the pod. */
+    private Pod pod;
+
+    /** Whether there may be something to say that the thread has not looked at. */
+    private boolean due;
+
+    private boolean running;
+    private boolean over;
+
+    /** What was last logged as wrong: once, and not with each event. */
+    private String complaint = "";
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+
+    private final PodRequests requests;
+    private final Function<Pod, List<PodInterface>> interfaces;
+    private final Executor threads;
+
+    /** @param interfaces all of ours that the pod has now */
+    Conversation(PodRequests requests, Function<Pod, List<PodInterface>> interfaces, Executor threads) {
+        this.requests = requests;
+        this.interfaces = interfaces;
+        this.threads = threads;
+    }
+
+    /** The pod is, or was a moment ago, like this; or its interfaces changed. */
+    void hear(Pod seen) {
+        lock.lock();
+        try {
+            if (over) {
+                return;
+            }
+            know(seen);
+            due = true;
+            changed.signal();
+            if (!running) {
+                threads.execute(this::run);
+                running = true;
+            }
+        } catch (RejectedExecutionException e) {
+            // We are being closed
+            over = true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Nothing more is said. */
+    void end() {
+        lock.lock();
+        try {
+            over = true;
+            changed.signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void run() {
+        try {
+            int failures = 0;
+            for (Optional<Pod> next = next(); next.isPresent(); next = next()) {
+                Outcome outcome = speak(next.get());
+                switch (outcome) {
+                    case SAID -> failures = 0;
+                    case RIVALLED -> pause(failures++, LONGEST_PAUSE_OF_RIVALS);
+                    case UNHEARD -> pause(failures++, LONGEST_PAUSE);
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The pod that there may be something to say to; empty when the thread is to end. */
+    private Optional<Pod> next() {
+        lock.lock();
+        try {
+            running = due && !over;
+            due = false;
+            return running ? Optional.of(pod) : Optional.empty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Then it is due again: at once when something is heard, at the latest after a while. */
+    private void pause(int failures, Duration longest) throws InterruptedException {
+        Duration doubled = FIRST_PAUSE.multipliedBy(1L << Math.min(failures, 20));
+        long left = (doubled.compareTo(longest) < 0 ? doubled : longest).toNanos();
+        lock.lock();
+        try {
+            while (!due && !over && left > 0) {
+                left = changed.awaitNanos(left);
+            }
+            due = true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Outcome speak(Pod read) throws InterruptedException {
+        Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), this::complain);
+        if (missing.isEmpty()) {
+            return Outcome.SAID;
+        }
+        try {
+            learn(requests.patchStatus(read, PodPatch.of(read, missing)));
+            LOG.info("told: pod={} annotations={}", name(read), missing.keySet());
+            return Outcome.SAID;
+        } catch (KubernetesClientException e) {
+            return switch (e.getCode()) {
+                case HttpURLConnection.HTTP_NOT_FOUND -> Outcome.SAID;
+                case UNPROCESSABLE, HttpURLConnection.HTTP_CONFLICT -> refused(read, e);
+                default -> unheard(e);
+            };
+        }
+    }
+
+    /** A test failed, as a rule: then the pod changed meanwhile, or another one has its name now. */
+    private Outcome refused(Pod read, KubernetesClientException refusal) throws InterruptedException {
+        try {
+            Optional<Pod> fresh = requests.read(read).filter(found -> found.getMetadata()
+                    .getUid()
+                    .equals(read.getMetadata().getUid()));
+            if (fresh.isEmpty()) {
+                return Outcome.SAID;
+            }
+            if (PodPatch.isSame(fresh.get(), read)) {
+                return unheard(refusal);
+            }
+            correct(fresh.get());
+            return Outcome.RIVALLED;
+        } catch (KubernetesClientException e) {
+            return unheard(e);
+        }
+    }
+
+    private Outcome unheard(KubernetesClientException e) {
+        complain("it can't be told of its interfaces yet, trying again: " + e.getMessage());
+        return Outcome.UNHEARD;
+    }
+
+    private void learn(Pod answer) {
+        lock.lock();
+        try {
+            know(answer);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The watch may be behind the answer to a patch of ours. */
+    private void know(Pod seen) {
+        if (pod == null || !PodPatch.isOlder(seen, pod)) {
+            pod = TrimmedPods.trimmed(seen);
+        }
+    }
+
+    /** What is read to find out why a patch failed counts, whatever was known before. */
+    private void correct(Pod fresh) {
+        lock.lock();
+        try {
+            pod = TrimmedPods.trimmed(fresh);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void complain(String problem) {
+        lock.lock();
+        try {
+            if (!over && !complaint.equals(problem)) {
+                complaint = problem;
+                LOG.warn("pod={} {}", name(pod), problem);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static String name(Pod pod) {
+        return pod.getMetadata().getNamespace() + "/" + pod.getMetadata().getName();
+    }
+}

@@ -1,0 +1,106 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.ovsdpdk.api.Json;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/** What a pod's annotations lack, and the JSON Patch (RFC 6902) that adds it if they are still what they were. */
+final class PodPatch {
+    private static final String ANNOTATIONS = "/metadata/annotations";
+
+    private PodPatch() {}
+
+    /**
+     * The annotations that must change, and to what; empty when there is nothing to do, yet.
+     *
+     * @param interfaces all of ours in the pod
+     * @param problems gets what keeps an annotation from being completed, a line for people each
+     */
+    static Map<String, String> missing(Pod pod, List<PodInterface> interfaces, Consumer<String> problems) {
+        Map<String, String> current = annotations(pod);
+        boolean multus = !current.getOrDefault(NetworkStatus.NETWORKS, "").isBlank();
+        Optional<String> status = Optional.ofNullable(current.get(NetworkStatus.ANNOTATION));
+        if (interfaces.isEmpty()
+                || multus && status.filter(text -> !text.isBlank()).isEmpty()) {
+            // Multus is about to write: then all is told at once
+            return Map.of();
+        }
+        Map<String, String> missing = new LinkedHashMap<>();
+        try {
+            NetworkStatus.completed(status, multus, interfaces)
+                    .ifPresent(text -> missing.put(NetworkStatus.ANNOTATION, text));
+        } catch (MalformedAnnotationException e) {
+            problems.accept(e.getMessage());
+        }
+        try {
+            LegacyAnnotations.of(Optional.ofNullable(current.get(LegacyAnnotations.CONFIGURATION_DATA)), interfaces)
+                    .ifPresent(legacy -> {
+                        missing.put(LegacyAnnotations.CONFIGURATION_DATA, legacy.configurationData());
+                        missing.put(LegacyAnnotations.MAPPED_DIR, legacy.mappedDir());
+                    });
+        } catch (MalformedAnnotationException | UnspeakableException e) {
+            problems.accept(e.getMessage());
+        }
+        missing.entrySet().removeIf(wanted -> wanted.getValue().equals(current.get(wanted.getKey())));
+        return missing;
+    }
+
+    /**
+     * A patch that changes annotations of this very pod, if they are what was read, and else fails as a whole. That one
+     * is still missing can't be tested in JSON Patch; then nothing at all may have changed.
+     */
+    static String of(Pod read, Map<String, String> wanted) {
+        Map<String, String> current = annotations(read);
+        ArrayNode patch = Json.array();
+        operation(patch, "test", "/metadata/uid", read.getMetadata().getUid());
+        if (!current.keySet().containsAll(wanted.keySet())) {
+            operation(
+                    patch,
+                    "test",
+                    "/metadata/resourceVersion",
+                    read.getMetadata().getResourceVersion());
+        }
+        if (current.isEmpty()) {
+            patch.addObject().put("op", "add").put("path", ANNOTATIONS).putObject("value");
+        }
+        wanted.forEach((annotation, text) -> {
+            String path = ANNOTATIONS + "/" + annotation.replace("~", "~0").replace("/", "~1");
+            if (current.containsKey(annotation)) {
+                operation(patch, "test", path, current.get(annotation));
+            }
+            operation(patch, current.containsKey(annotation) ? "replace" : "add", path, text);
+        });
+        return new String(Json.write(patch), StandardCharsets.UTF_8);
+    }
+
+    private static void operation(ArrayNode patch, String name, String path, String value) {
+        ObjectNode operation = patch.addObject();
+        operation.put("op", name).put("path", path).put("value", value);
+    }
+
+    /** Whether a copy is surely from before another one of the same pod. Versions that are no numbers say nothing. */
+    static boolean isOlder(Pod copy, Pod than) {
+        try {
+            return Long.parseLong(copy.getMetadata().getResourceVersion())
+                    < Long.parseLong(than.getMetadata().getResourceVersion());
+        } catch (NumberFormatException e) {
+            return false;
+        }
+    }
+
+    static boolean isSame(Pod one, Pod other) {
+        return one.getMetadata().getResourceVersion().equals(other.getMetadata().getResourceVersion());
+    }
+
+    private static Map<String, String> annotations(Pod pod) {
+        Map<String, String> annotations = pod.getMetadata().getAnnotations();
+        return annotations == null ? Map.of() : annotations;
+    }
+}

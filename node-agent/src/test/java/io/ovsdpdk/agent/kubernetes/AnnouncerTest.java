@@ -1,0 +1,485 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import static io.ovsdpdk.agent.kubernetes.Recorded.json;
+import static io.ovsdpdk.agent.kubernetes.Recorded.networkStatus;
+import static io.ovsdpdk.agent.kubernetes.Recorded.ours;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.mockwebserver.http.MockResponse;
+import io.fabric8.mockwebserver.http.RecordedRequest;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.PodIdentity;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.core.ConditionFactory;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
+
+class AnnouncerTest {
+    private static final String NODE = "node-a";
+    private static final String SOCKET = "/var/run/vhost/net1.sock";
+    private static final PodInterface NET1 = ours("net1", SOCKET);
+    private static final PodInterface LEGACY_NET1 = ours("net1", SOCKET, Recorded.MAC, true);
+
+    @TempDir
+    private Path folder;
+
+    private final Map<String, List<PodInterface>> interfaces = new ConcurrentHashMap<>();
+    private final ListAppender<ILoggingEvent> log = new ListAppender<>();
+    private ApiServer server;
+    private KubernetesClient client;
+    private NodePods pods;
+    private Announcer announcer;
+
+    @BeforeEach
+    void start() throws Exception {
+        server = ApiServer.start();
+        startAgent();
+        log.start();
+        ((Logger) LoggerFactory.getLogger(Conversation.class)).addAppender(log);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        ((Logger) LoggerFactory.getLogger(Conversation.class)).detachAppender(log);
+        stopAgent();
+        server.close();
+    }
+
+    private void startAgent() throws Exception {
+        client = new ApiServerAccess.OfKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "token"))
+                .client();
+        pods = new NodePods(client, NODE);
+        announcer = new Announcer(
+                client, pods, pod -> interfaces.getOrDefault(pod.getMetadata().getName(), List.of()));
+        pods.start();
+        soon().until(pods::isWatching);
+    }
+
+    private void stopAgent() {
+        announcer.close();
+        pods.close();
+        client.close();
+    }
+
+    private static ConditionFactory soon() {
+        return await().atMost(Duration.ofSeconds(20)).pollInterval(Duration.ofMillis(5));
+    }
+
+    /** A pod that the agent has seen, with these annotations. */
+    private Pod pod(String name, Map<String, String> annotations) {
+        Pod created = server.create(new PodBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName(name)
+                .withAnnotations(annotations.isEmpty() ? null : annotations)
+                .endMetadata()
+                .withNewSpec()
+                .withNodeName(NODE)
+                .endSpec()
+                .build());
+        soon().until(() -> pods.find("default", name)
+                .filter(seen ->
+                        seen.getMetadata().getUid().equals(created.getMetadata().getUid()))
+                .isPresent());
+        server.forgetRequests();
+        return created;
+    }
+
+    private Pod podOfMultus(String name) {
+        return pod(name, Map.of(NetworkStatus.NETWORKS, "rec-simple"));
+    }
+
+    private void attach(Pod pod, PodInterface... made) {
+        interfaces.put(pod.getMetadata().getName(), List.of(made));
+        announcer.attached(new PodIdentity(
+                "default", pod.getMetadata().getName(), pod.getMetadata().getUid()));
+    }
+
+    /** As Multus does: the whole value, whatever there is. */
+    private void multusWrites(Pod pod, String status) {
+        write(pod, NetworkStatus.ANNOTATION, status);
+    }
+
+    private void write(Pod pod, String annotation, String text) {
+        ObjectNode patch = Json.object();
+        patch.putObject("metadata").putObject("annotations").put(annotation, text);
+        server.client().pods().resource(pod).patch(PatchContext.of(PatchType.JSON_MERGE), patch.toString());
+    }
+
+    private Map<String, String> annotations(Pod pod) {
+        return server.client().resource(pod).get().getMetadata().getAnnotations();
+    }
+
+    private boolean isTold(Pod pod) {
+        return pathOf(pod).equals(SOCKET);
+    }
+
+    private String pathOf(Pod pod) {
+        for (var entry : json(annotations(pod).getOrDefault(NetworkStatus.ANNOTATION, "[]"))) {
+            if (entry.path("interface").asText().equals("net1")) {
+                return entry.at("/device-info/vhost-user/path").asText();
+            }
+        }
+        return "";
+    }
+
+    /** What the agent asked the API server about single pods. */
+    private List<String> agentsRequests() {
+        return server.requests().stream()
+                .filter(request -> request.matches("PATCH .*/pods/[^/]+/status.*"))
+                .toList();
+    }
+
+    private List<String> agentsReads() {
+        return server.requests().stream()
+                .filter(request -> request.startsWith("GET /api/v1/namespaces/default/pods/"))
+                .toList();
+    }
+
+    private static boolean isPatch(RecordedRequest request) {
+        return request.getMethod().equals("PATCH") && request.getPath().contains("/status");
+    }
+
+    @Test
+    void statusThatMultusWroteIsCompletedByOnePatchWithoutReading() {
+        Pod pod = podOfMultus("p-noid");
+        attach(pod, NET1);
+
+        multusWrites(pod, networkStatus("p-noid"));
+
+        soon().untilAsserted(() -> assertThat(log.list)
+                .anySatisfy(event -> assertThat(event.getFormattedMessage()).startsWith("told: pod=default/p-noid")));
+
+        assertThat(server.requests())
+                .containsExactly(
+                        "PATCH /api/v1/namespaces/default/pods/p-noid",
+                        "PATCH /api/v1/namespaces/default/pods/p-noid/status");
+        assertThat(isTold(pod)).isTrue();
+    }
+
+    @Test
+    void allInterfacesOfAPodAreToldByOnePatch() {
+        Pod pod = podOfMultus("p-full");
+        attach(pod, ours("vhu0", "/a/vhu0.sock"), ours("net2", "/a/net2.sock"), ours("net3", "/b/net3.sock"));
+
+        multusWrites(pod, networkStatus("p-full"));
+
+        soon().until(() ->
+                annotations(pod).getOrDefault(NetworkStatus.ANNOTATION, "").contains("/b/net3.sock"));
+        assertThat(agentsRequests()).hasSize(1);
+        assertThat(json(annotations(pod).get(NetworkStatus.ANNOTATION)).findValuesAsText("path"))
+                .containsExactly("/a/vhu0.sock", "/a/net2.sock", "/b/net3.sock");
+    }
+
+    @Test
+    void untilMultusHasWrittenNothingIsSaid() {
+        Pod pod = podOfMultus("p1");
+        attach(pod, LEGACY_NET1);
+        Pod marker = pod("marker", Map.of());
+        attach(marker, NET1);
+
+        soon().until(() -> isTold(marker));
+        assertThat(agentsRequests()).containsExactly("PATCH /api/v1/namespaces/default/pods/marker/status");
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void podWithoutMultusIsToldAtOnce(boolean annotated) {
+        Pod pod = pod("p1", annotated ? Map.of("a/b~c", "d=e") : Map.of());
+
+        attach(pod, NET1);
+
+        soon().until(() -> isTold(pod));
+        assertThat(agentsRequests()).hasSize(1);
+        assertThat(annotations(pod)).hasSize(annotated ? 2 : 1);
+    }
+
+    @Test
+    void statusThatIsWrittenAnewIsCompletedAnew() {
+        Pod pod = podOfMultus("p-noid");
+        attach(pod, NET1);
+        multusWrites(pod, networkStatus("p-noid"));
+        soon().until(() -> isTold(pod));
+
+        multusWrites(pod, networkStatus("p-noid").replace("10.244.0.2", "10.244.0.99"));
+
+        soon().until(() -> isTold(pod));
+        assertThat(annotations(pod).get(NetworkStatus.ANNOTATION)).contains("10.244.0.99");
+    }
+
+    @Test
+    void legacyAnnotationsComeWithTheSamePatchAndReplaceStaleOnes() {
+        Pod pod = pod(
+                "p-noid",
+                Map.of(
+                        NetworkStatus.NETWORKS, "rec-simple",
+                        LegacyAnnotations.CONFIGURATION_DATA, "[{\"containerId\":\"deadbeef\",\"ifName\":\"net1\"}]",
+                        LegacyAnnotations.MAPPED_DIR, "/old"));
+        attach(pod, LEGACY_NET1);
+
+        multusWrites(pod, networkStatus("p-noid"));
+
+        soon().until(() -> isTold(pod));
+        assertThat(agentsRequests()).hasSize(1);
+        assertThat(annotations(pod)).containsEntry(LegacyAnnotations.MAPPED_DIR, "/var/run/vhost/");
+        assertThat(AppNetutil.interfaces(AppNetutil.file(Map.of(
+                        LegacyAnnotations.MAPPED_DIR,
+                        annotations(pod).get(LegacyAnnotations.MAPPED_DIR),
+                        LegacyAnnotations.CONFIGURATION_DATA,
+                        annotations(pod).get(LegacyAnnotations.CONFIGURATION_DATA)))))
+                .containsExactly(new AppNetutil.Interface("net1", "vhost-user", "server", SOCKET, List.of()));
+    }
+
+    @Test
+    void agentThatWasAwayCompletesWhatLacksIt() throws Exception {
+        Pod pod = podOfMultus("p-noid");
+        interfaces.put("p-noid", List.of(NET1));
+        stopAgent();
+        multusWrites(pod, networkStatus("p-noid"));
+        assertThat(isTold(pod)).isFalse();
+
+        startAgent();
+
+        soon().until(() -> isTold(pod));
+    }
+
+    /** A writer comes between what we read and our patch: nothing of either is lost. */
+    @Test
+    void rivalsWordStaysAndOursIsSaidAgain() {
+        Pod pod = podOfMultus("p-noid");
+        multusWrites(pod, networkStatus("p-noid"));
+        soon().until(() -> pods.find("default", "p-noid")
+                .orElseThrow()
+                .getMetadata()
+                .getAnnotations()
+                .containsKey(NetworkStatus.ANNOTATION));
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> {
+            // Not after the answer to it, but before it is looked at
+            if (isPatch(request) && patches.getAndIncrement() == 0) {
+                server.contentsChange(
+                        "default",
+                        "p-noid",
+                        NetworkStatus.ANNOTATION,
+                        networkStatus("p-noid").replace("10.244.0.2", "10.244.0.99"));
+            }
+            return Optional.empty();
+        });
+
+        attach(pod, NET1);
+
+        soon().until(() -> isTold(pod));
+        assertThat(annotations(pod).get(NetworkStatus.ANNOTATION)).contains("10.244.0.99");
+        assertThat(patches).hasValue(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {409, 422})
+    void refusalIsAnsweredByAFreshLookAndAnotherPatch(int code) {
+        Pod pod = pod("p1", Map.of());
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> {
+            if (!isPatch(request) || patches.getAndIncrement() > 0) {
+                return Optional.empty();
+            }
+            server.contentsChange("default", "p1", "rival", "was here");
+            return Optional.of(new MockResponse().setResponseCode(code));
+        });
+
+        attach(pod, NET1);
+
+        soon().until(() -> isTold(pod));
+        assertThat(agentsRequests()).hasSize(2);
+        assertThat(annotations(pod)).containsEntry("rival", "was here");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {403, 500, 503, 429})
+    void apiServerThatCanNotIsAskedAgain(int code) {
+        Pod pod = pod("p1", Map.of());
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> isPatch(request) && patches.getAndIncrement() < 3
+                ? Optional.of(new MockResponse().setResponseCode(code))
+                : Optional.empty());
+
+        attach(pod, NET1);
+
+        soon().until(() -> isTold(pod));
+        assertThat(patches).hasValue(4);
+        assertThat(warnings()).hasSize(1);
+    }
+
+    @Test
+    void apiServerThatIsAwayIsToldWhenItIsBack() throws Exception {
+        Pod pod = pod("p1", Map.of());
+        server.stop();
+
+        attach(pod, NET1);
+
+        soon().until(() -> !warnings().isEmpty());
+        server.restart();
+        soon().until(() -> isTold(pod));
+    }
+
+    @Test
+    void refusalThatStaysIsRepeatedEverMoreSeldom() {
+        Pod pod = pod("p1", Map.of());
+        server.answerWith(
+                request -> isPatch(request) ? Optional.of(new MockResponse().setResponseCode(422)) : Optional.empty());
+
+        attach(pod, NET1);
+
+        // 10 ms, doubled each time: the eighth comes after 1.3 s
+        soon().until(() -> agentsRequests().size() >= 6);
+        await().during(Duration.ofMillis(300))
+                .atMost(Duration.ofSeconds(1))
+                .until(() -> agentsRequests().size() <= 8);
+        assertThat(warnings()).singleElement().asString().contains("it can't be told of its interfaces yet");
+        server.answerWell();
+        soon().until(() -> isTold(pod));
+    }
+
+    @Test
+    void podThatIsGoneIsNoMistake() throws Exception {
+        Pod pod = podOfMultus("p-noid");
+        loseSight();
+        server.client().resource(pod).delete();
+        interfaces.put("p-noid", List.of(NET1));
+
+        announcer.changed(new PodBuilder(pod)
+                .editMetadata()
+                .addToAnnotations(NetworkStatus.ANNOTATION, networkStatus("p-noid"))
+                .endMetadata()
+                .build());
+
+        soon().until(() -> !agentsRequests().isEmpty());
+        await().during(Duration.ofMillis(200))
+                .atMost(Duration.ofSeconds(1))
+                .until(() -> agentsRequests().size() == 1);
+        assertThat(warnings()).isEmpty();
+    }
+
+    @Test
+    void successorOfTheSameNameIsNotTold() throws Exception {
+        Pod pod = pod("web-0", Map.of());
+        loseSight();
+        server.client().resource(pod).delete();
+        Pod successor = server.create(new PodBuilder(pod)
+                .editMetadata()
+                .withUid(null)
+                .withResourceVersion(null)
+                .endMetadata()
+                .build());
+
+        attach(pod, NET1);
+
+        soon().until(() -> !agentsReads().isEmpty());
+        await().during(Duration.ofMillis(200))
+                .atMost(Duration.ofSeconds(1))
+                .until(() -> agentsRequests().size() == 1);
+        assertThat(pathOf(successor)).isEmpty();
+        assertThat(warnings()).isEmpty();
+    }
+
+    @Test
+    void goneWhileTheApiServerRefusesEndsIt() {
+        Pod pod = pod("p1", Map.of());
+        server.answerWith(
+                request -> isPatch(request) ? Optional.of(new MockResponse().setResponseCode(500)) : Optional.empty());
+        attach(pod, NET1);
+        soon().until(() -> agentsRequests().size() >= 2);
+
+        server.client().resource(pod).delete();
+
+        soon().until(() -> announcer.conversations() == 0);
+        int asked = agentsRequests().size();
+        await().during(Duration.ofMillis(200))
+                .atMost(Duration.ofSeconds(1))
+                .until(() -> agentsRequests().size() <= asked + 1);
+    }
+
+    /** The watch tells of a change before our patch after the answer to it. */
+    @Test
+    void newsFromBeforeOurOwnPatchIsNoNews() {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, NET1);
+        soon().until(() -> isTold(pod));
+        server.forgetRequests();
+
+        announcer.changed(pod);
+        Pod marker = pod("marker", Map.of());
+        attach(marker, NET1);
+
+        soon().until(() -> isTold(marker));
+        assertThat(agentsRequests()).noneMatch(request -> request.contains("/p1/"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"no JSON", "{}"})
+    void brokenStatusIsLeftAloneAndReportedOnce(String text) {
+        Pod pod = podOfMultus("p1");
+        attach(pod, NET1);
+        multusWrites(pod, text);
+        soon().until(() -> warnings().size() == 1);
+
+        write(pod, "other", "change");
+        write(pod, "other", "another change");
+        Pod marker = pod("marker", Map.of());
+        attach(marker, NET1);
+
+        soon().until(() -> isTold(marker));
+        assertThat(annotations(pod)).containsEntry(NetworkStatus.ANNOTATION, text);
+        assertThat(warnings()).hasSize(1);
+        assertThat(warnings().getFirst()).contains("pod=default/p1", "network-status is not");
+    }
+
+    @Test
+    void podsWithoutOurInterfacesAreNoConcernOfOurs() {
+        Pod stranger = podOfMultus("stranger");
+        multusWrites(stranger, networkStatus("p-noid"));
+        Pod marker = pod("marker", Map.of());
+        attach(marker, NET1);
+
+        soon().until(() -> isTold(marker));
+        assertThat(announcer.conversations()).isEqualTo(1);
+        assertThat(pathOf(stranger)).isEmpty();
+    }
+
+    private void loseSight() throws InterruptedException {
+        server.answerWith(request -> request.getPath().startsWith("/api/v1/pods")
+                ? Optional.of(new MockResponse().setResponseCode(503))
+                : Optional.empty());
+        server.breakWatches();
+        soon().until(() -> !pods.isWatching());
+        server.forgetRequests();
+    }
+
+    private List<String> warnings() {
+        return List.copyOf(log.list).stream()
+                .filter(event -> event.getLevel().toString().equals("WARN"))
+                .map(ILoggingEvent::getFormattedMessage)
+                .toList();
+    }
+}
