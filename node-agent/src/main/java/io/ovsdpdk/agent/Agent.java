@@ -2,6 +2,7 @@ package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.MountSupport;
 import io.ovsdpdk.agent.kubernetes.Cluster;
+import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
 import io.ovsdpdk.api.CniException;
@@ -54,7 +55,9 @@ final class Agent implements Function<Request, Reply> {
                 }
                 case Request.Add add -> {
                     refuseWithoutMounts(ErrorCode.TRY_AGAIN);
-                    yield new Reply.Added(attachments.add(add.attachment(), add.ipam(), Deadline.after(add.timeout())));
+                    Attached attached = attachments.add(add.attachment(), add.ipam(), Deadline.after(add.timeout()));
+                    cluster.attached(add.attachment().pod());
+                    yield new Reply.Added(attached);
                 }
                 case Request.Delete delete -> {
                     attachments.delete(delete.id());

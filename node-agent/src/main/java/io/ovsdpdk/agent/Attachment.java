@@ -1,6 +1,7 @@
 package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.SocketFolder;
+import io.ovsdpdk.agent.kubernetes.PodInterface;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.PodIdentity;
@@ -52,6 +53,11 @@ record Attachment(
 
     static String socketName(AttachmentId id) {
         return id.ifname() + ".sock";
+    }
+
+    /** What the pod is told of it. */
+    PodInterface toPodInterface() {
+        return new PodInterface(id.containerId(), network, attached, legacyAnnotations);
     }
 
     boolean sharesFolderWith(Attachment other) {

@@ -1,8 +1,11 @@
 package io.ovsdpdk.agent;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.ovsdpdk.agent.host.KeyedLocks;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.agent.kubernetes.NodePods;
+import io.ovsdpdk.agent.kubernetes.PodInterface;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
@@ -10,6 +13,7 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.NetworkConfiguration;
+import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.api.Quoted;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
@@ -123,6 +127,23 @@ final class Attachments implements AutoCloseable {
                                 (Attachment attachment) -> attachment.pod().toString())
                         .thenComparing(attachment -> attachment.id().toString()))
                 .toList();
+    }
+
+    /** What a pod is told of: all that was made for it, in the order of its interfaces' names. */
+    List<PodInterface> in(Pod pod) {
+        return known.all().stream()
+                .filter(attachment -> attachment.state() == Attachment.State.MADE)
+                .filter(attachment -> attachment.pod().known() && isIn(pod, attachment.pod()))
+                .map(Attachment::toPodInterface)
+                .sorted(Comparator.comparing(
+                        podInterface -> podInterface.attached().ifname()))
+                .toList();
+    }
+
+    private static boolean isIn(Pod pod, PodIdentity identity) {
+        return identity.name().equals(pod.getMetadata().getName())
+                && identity.namespace().equals(pod.getMetadata().getNamespace())
+                && NodePods.isOf(pod, identity);
     }
 
     /** How many there are, in whatever state. */

@@ -113,6 +113,7 @@ record Daemon(
             SocketPlaces places = new SocketPlaces(roots, kubeletDir, pods);
             try (Attachments attachments = new Attachments(ports, folders, places, checkpoints, System::nanoTime)) {
                 attachments.resume();
+                pods.announce(attachments::in);
                 Agent agent = new Agent(attachments, ports, pods, mounts, withoutNosymfollow);
                 try (LeftDeletions left = new LeftDeletions(
                                 new DeletionQueue(runDir.resolve(DeletionQueue.FOLDER)), attachments);

@@ -1,11 +1,15 @@
 package io.ovsdpdk.agent.kubernetes;
 
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.PodIdentity;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** The cluster that this node belongs to, if it does. Closing ends all connections to its API server. */
 public final class Cluster implements AutoCloseable {
@@ -14,6 +18,7 @@ public final class Cluster implements AutoCloseable {
 
     private final Optional<KubernetesClient> client;
     private final Optional<NodePods> pods;
+    private volatile Optional<Announcer> announcer = Optional.empty();
 
     private Cluster(Optional<KubernetesClient> client, Optional<NodePods> pods) {
         this.client = client;
@@ -57,6 +62,20 @@ public final class Cluster implements AutoCloseable {
         }
     }
 
+    /**
+     * Begins to tell the node's pods of their interfaces, those that were made before too. Called once.
+     *
+     * @param interfaces all of ours that a pod has now; must not wait for anything
+     */
+    public void announce(Function<Pod, List<PodInterface>> interfaces) {
+        announcer = client.flatMap(way -> pods.map(known -> new Announcer(way, known, interfaces)));
+    }
+
+    /** An interface was made for a pod, which is told of it as soon as that is possible. */
+    public void attached(PodIdentity pod) {
+        announcer.ifPresent(found -> found.attached(pod));
+    }
+
     /** What people are shown; empty without Kubernetes. */
     public Optional<NodeView.Cluster> view() {
         return pods.map(known ->
@@ -65,6 +84,7 @@ public final class Cluster implements AutoCloseable {
 
     @Override
     public void close() {
+        announcer.ifPresent(Announcer::close);
         pods.ifPresent(NodePods::close);
         client.ifPresent(KubernetesClient::close);
     }

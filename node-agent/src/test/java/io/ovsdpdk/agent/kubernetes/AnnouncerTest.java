@@ -71,9 +71,10 @@ class AnnouncerTest {
         client = new ApiServerAccess.OfKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "token"))
                 .client();
         pods = new NodePods(client, NODE);
+        pods.start();
+        // As in the agent: it must hear of what is there already too
         announcer = new Announcer(
                 client, pods, pod -> interfaces.getOrDefault(pod.getMetadata().getName(), List.of()));
-        pods.start();
         soon().until(pods::isWatching);
     }
 

@@ -1,0 +1,187 @@
+package io.ovsdpdk.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
+import io.ovsdpdk.agent.kubernetes.Cluster;
+import io.ovsdpdk.agent.kubernetes.ClusterNode;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.DeviceInfo;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.PodIdentity;
+import io.ovsdpdk.api.Reply;
+import io.ovsdpdk.api.Request;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.awaitility.core.ConditionFactory;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** From an ADD to the pod's annotation: the agent's parts together, on a real switch. */
+class ToldPodsTest extends AttachmentsOnASwitch {
+    private static final String NODE = "node-a";
+    private static final String STATUS = "k8s.v1.cni.cncf.io/network-status";
+    private static final String NETWORKS = "k8s.v1.cni.cncf.io/networks";
+    private static final Path RECORDED = Path.of("src/test/resources/multus");
+
+    private ApiServer server;
+    private Cluster cluster;
+    private Agent asked;
+
+    @BeforeEach
+    void joinCluster() throws IOException {
+        server = ApiServer.start();
+        join();
+    }
+
+    @AfterEach
+    void leaveCluster() throws IOException {
+        cluster.close();
+        server.close();
+    }
+
+    private void join() throws IOException {
+        Path kubeconfig = server.writeKubeconfig(agent.folder.resolve("kubeconfig"), "token");
+        cluster = Cluster.join(new ClusterNode(NODE, new ApiServerAccess.OfKubeconfig(kubeconfig)));
+        cluster.announce(pod -> agent.attachments.in(pod));
+        asked = new Agent(agent.attachments, agent.ports, cluster, agent.folders.probe(), false);
+    }
+
+    /** What Multus wrote into real pods, after attachments that are ours. */
+    @ParameterizedTest
+    @ValueSource(strings = {"p-noid", "p-devid", "p-full", "p-list", "p-res"})
+    void recordedStatusGetsOurDeviceInfoAndKeepsEverythingElse(String name) throws IOException {
+        String written = Files.readString(RECORDED.resolve(name).resolve("network-status.json"));
+        Pod pod = pod(name, Map.of(NETWORKS, "as recorded"));
+        Map<String, String> sockets = new HashMap<>();
+        for (JsonNode entry : json(written)) {
+            String ifname = entry.path("interface").asText();
+            if (!ifname.equals("eth0")) {
+                sockets.put(ifname, add(pod, ifname).socketPath());
+            }
+        }
+
+        multusWrites(pod, written);
+
+        JsonNode expected = json(written);
+        for (JsonNode entry : expected) {
+            String socket = sockets.get(entry.path("interface").asText());
+            if (socket != null) {
+                ((ObjectNode) entry).set("device-info", DeviceInfo.completed(Json.object(), socket));
+            }
+        }
+        inTime().untilAsserted(() -> assertThat(status(pod)).isEqualTo(expected));
+    }
+
+    @Test
+    void addSucceedsWhileTheApiServerIsAwayAndThePodIsToldAfterwards() throws IOException {
+        Pod pod = pod("p1", Map.of());
+        server.stop();
+
+        String socket = add(pod, "net1").socketPath();
+
+        server.restart();
+        inTime().until(() -> path(pod).equals(socket));
+    }
+
+    @Test
+    void agentThatIsStartedAgainTellsOfWhatItRemembers() throws IOException {
+        Pod pod = pod("p1", Map.of(NETWORKS, "fast"));
+        String socket = add(pod, "net1").socketPath();
+        cluster.close();
+        multusWrites(pod, "[{\"interface\": \"net1\"}]");
+
+        agent.restart();
+        join();
+
+        inTime().until(() -> path(pod).equals(socket));
+    }
+
+    @Test
+    void podIsNotToldOfWhatWasDeleted() throws IOException {
+        Pod pod = pod("p1", Map.of(NETWORKS, "fast"));
+        add(pod, "net1");
+        assertThat(asked.apply(new Request.Delete(id))).isEqualTo(new Reply.Done());
+
+        multusWrites(pod, "[{\"interface\": \"net1\"}]");
+        Pod marker = pod("marker", Map.of());
+        id = TestAgent.newId();
+        String socket = add(marker, "net1").socketPath();
+
+        inTime().until(() -> path(marker).equals(socket));
+        assertThat(path(pod)).isEmpty();
+    }
+
+    private Attached add(Pod pod, String ifname) {
+        Reply reply = asked.apply(new Request.Add(
+                new AttachmentRequest(
+                        new AttachmentId(id.containerId(), ifname),
+                        "/run/netns/test",
+                        new PodIdentity(
+                                pod.getMetadata().getNamespace(),
+                                pod.getMetadata().getName(),
+                                pod.getMetadata().getUid()),
+                        Optional.empty(),
+                        agent.network()),
+                Json.object(),
+                Duration.ofSeconds(20)));
+        assertThat(reply).isInstanceOf(Reply.Added.class);
+        return ((Reply.Added) reply).attached();
+    }
+
+    private Pod pod(String name, Map<String, String> annotations) {
+        return server.create(new PodBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName(name)
+                .withAnnotations(annotations)
+                .endMetadata()
+                .withNewSpec()
+                .withNodeName(NODE)
+                .endSpec()
+                .build());
+    }
+
+    private void multusWrites(Pod pod, String status) {
+        ObjectNode patch = Json.object();
+        patch.putObject("metadata").putObject("annotations").put(STATUS, status);
+        server.client().pods().resource(pod).patch(PatchContext.of(PatchType.JSON_MERGE), patch.toString());
+    }
+
+    private JsonNode status(Pod pod) throws IOException {
+        Map<String, String> annotations =
+                server.client().resource(pod).get().getMetadata().getAnnotations();
+        return json(annotations == null ? "[]" : annotations.getOrDefault(STATUS, "[]"));
+    }
+
+    private String path(Pod pod) throws IOException {
+        return status(pod).at("/0/device-info/vhost-user/path").asText();
+    }
+
+    private static ConditionFactory inTime() {
+        return await().atMost(Duration.ofSeconds(20));
+    }
+
+    private static JsonNode json(String text) throws IOException {
+        return new ObjectMapper().readTree(text);
+    }
+}
