@@ -1,0 +1,194 @@
+package io.ovsdpdk.agent.kubernetes;
+
+import static io.ovsdpdk.agent.kubernetes.Recorded.json;
+import static io.ovsdpdk.agent.kubernetes.Recorded.networkStatus;
+import static io.ovsdpdk.agent.kubernetes.Recorded.ours;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.ovsdpdk.api.PodIdentity;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.UnaryOperator;
+
+/**
+ * Everybody writes a pod's annotations at once, on whatever API server: a stand-in for Multus the status, as a whole;
+ * rivals add to it, and to other annotations; the announcer completes it. Each of them does as real ones do: reads, writes
+ * with the version that he read, and begins anew after a conflict.
+ */
+final class AnnouncerRaces implements AutoCloseable {
+    private static final String NODE = "node-a";
+    private static final int AT_A_TIME = 10;
+    private static final Duration LONGEST_START = Duration.ofMillis(30);
+
+    private final KubernetesClient writers;
+    private final UnaryOperator<Pod> create;
+    private final NodePods pods;
+    private final Announcer announcer;
+    private final Set<String> attached = ConcurrentHashMap.newKeySet();
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+    /**
+     * @param writers the way to the API server of all but the announcer
+     * @param create makes a pod there
+     */
+    AnnouncerRaces(KubernetesClient writers, KubernetesClient agents, UnaryOperator<Pod> create) {
+        this.writers = writers;
+        this.create = create;
+        pods = new NodePods(agents, NODE);
+        announcer = new Announcer(
+                agents,
+                pods,
+                pod -> attached.contains(pod.getMetadata().getName())
+                        ? List.of(ours("net1", "/var/run/vhost/net1.sock", Recorded.MAC, true))
+                        : List.of());
+        pods.start();
+        await().atMost(Duration.ofSeconds(20)).until(pods::isWatching);
+    }
+
+    /** So many pods, each with a race of its own, some at a time. */
+    void run(int rounds) throws Exception {
+        for (int first = 0; first < rounds; first += AT_A_TIME) {
+            List<Future<?>> races = new ArrayList<>();
+            for (int round = first; round < Math.min(rounds, first + AT_A_TIME); round++) {
+                String name = "race-" + round;
+                races.add(threads.submit(() -> {
+                    race(name);
+                    return null;
+                }));
+            }
+            for (Future<?> race : races) {
+                race.get();
+            }
+        }
+    }
+
+    private void race(String name) throws Exception {
+        Pod pod = create.apply(new PodBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName(name)
+                .addToAnnotations(NetworkStatus.NETWORKS, "rec-simple")
+                .endMetadata()
+                .withNewSpec()
+                .withNodeName(NODE)
+                .withAutomountServiceAccountToken(false)
+                .addNewContainer()
+                .withName("c")
+                .withImage("none")
+                .endContainer()
+                .endSpec()
+                .build());
+        CyclicBarrier start = new CyclicBarrier(5);
+        List<Future<?>> all = List.of(
+                begin(start, () -> {
+                    attached.add(name);
+                    announcer.attached(
+                            new PodIdentity("default", name, pod.getMetadata().getUid()));
+                }),
+                begin(
+                        start,
+                        () -> edit(
+                                pod,
+                                annotations -> annotations.put(NetworkStatus.ANNOTATION, networkStatus("p-noid")))),
+                begin(
+                        start,
+                        () -> edit(
+                                pod,
+                                annotations -> annotations.computeIfPresent(
+                                        NetworkStatus.ANNOTATION, (_, status) -> withMark(status, "first")))),
+                begin(start, () -> edit(pod, annotations -> annotations.put("rival/one", "1"))),
+                begin(
+                        start,
+                        () -> edit(
+                                pod,
+                                annotations -> annotations.put(LegacyAnnotations.MAPPED_DIR, "/of/somebody/else"))));
+        for (Future<?> one : all) {
+            one.get();
+        }
+        // After everybody: it is completed again, and what was added stays
+        edit(
+                pod,
+                annotations -> annotations.computeIfPresent(
+                        NetworkStatus.ANNOTATION, (_, status) -> withMark(status, "last")));
+        await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertComplete(pod));
+    }
+
+    private Future<?> begin(CyclicBarrier start, Runnable work) {
+        return threads.submit(() -> {
+            start.await();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(LONGEST_START.toNanos()));
+            work.run();
+            return null;
+        });
+    }
+
+    /** Adds what nobody else knows to our entry, as another controller would. */
+    private static String withMark(String status, String mark) {
+        ArrayNode entries = (ArrayNode) json(status);
+        for (JsonNode entry : entries) {
+            if (entry.path("interface").asText().equals("net1")) {
+                ((ObjectNode) entry).put(mark, true);
+            }
+        }
+        return entries.toString();
+    }
+
+    private void edit(Pod pod, java.util.function.Consumer<Map<String, String>> change) {
+        while (true) {
+            Pod read = writers.resource(pod).get();
+            change.accept(read.getMetadata().getAnnotations());
+            try {
+                writers.resource(read)
+                        .lockResourceVersion(read.getMetadata().getResourceVersion())
+                        .updateStatus();
+                return;
+            } catch (KubernetesClientException e) {
+                if (e.getCode() != 409) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private void assertComplete(Pod pod) {
+        Map<String, String> annotations =
+                writers.resource(pod).get().getMetadata().getAnnotations();
+        JsonNode status = json(annotations.get(NetworkStatus.ANNOTATION));
+        ObjectNode expected = (ObjectNode) json(networkStatus("p-noid")).get(1);
+        assertThat(status.get(0)).isEqualTo(json(networkStatus("p-noid")).get(0));
+        assertThat(status.get(1).at("/device-info/vhost-user/path").asText()).isEqualTo("/var/run/vhost/net1.sock");
+        assertThat(status.get(1).path("last").asBoolean()).isTrue();
+        expected.properties().forEach(member -> assertThat(status.get(1).get(member.getKey()))
+                .isEqualTo(member.getValue()));
+        assertThat(annotations)
+                .containsEntry("rival/one", "1")
+                .containsEntry(NetworkStatus.NETWORKS, "rec-simple")
+                .containsEntry(LegacyAnnotations.MAPPED_DIR, "/var/run/vhost/")
+                .containsKey(LegacyAnnotations.CONFIGURATION_DATA);
+    }
+
+    @Override
+    public void close() {
+        announcer.close();
+        pods.close();
+        threads.shutdownNow();
+    }
+}
