@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -59,7 +60,15 @@ public final class Node implements AutoCloseable {
 
     /** A node whose switch has the bridge {@code br0}, with a running agent. */
     public static Node start() throws IOException {
-        OvsDpdk ovs = OvsDpdk.start();
+        return startWithBridge(OvsDpdk.start());
+    }
+
+    /** Likewise, with a switch that runs as this user. */
+    public static Node startWithSwitchOf(int uid) throws IOException {
+        return startWithBridge(OvsDpdk.startAs(uid));
+    }
+
+    private static Node startWithBridge(OvsDpdk ovs) throws IOException {
         try {
             ovs.addBridge("br0");
         } catch (IOException e) {
@@ -73,6 +82,8 @@ public final class Node implements AutoCloseable {
     public static Node start(OvsDpdk ovs) throws IOException {
         Node node = new Node(ovs, Files.createTempDirectory(Path.of("/tmp"), "node-"));
         try {
+            // The switch may be another user, who comes by here
+            Files.setPosixFilePermissions(node.folder(), PosixFilePermissions.fromString("rwx--x--x"));
             Files.createDirectories(node.sharedRoot());
             node.configure(Json.object());
             node.startAgent();

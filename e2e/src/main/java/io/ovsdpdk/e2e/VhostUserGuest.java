@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -44,8 +43,8 @@ public final class VhostUserGuest implements Closeable {
     }
 
     /**
-     * Makes the guest's memory and listens. The socket may be connected to by any user. One that is left from an
-     * earlier guest is replaced.
+     * Makes the guest's memory and listens. Who may connect to the socket is up to the process's umask. A socket that is
+     * left from an earlier guest is replaced.
      *
      * @param mac the address of the guest's interface; the switch learns it from the frames that are sent
      * @throws IllegalArgumentException if the path has more than 107 bytes, which is all that a unix socket's address
@@ -60,7 +59,6 @@ public final class VhostUserGuest implements Closeable {
             removeStaleSocket(path);
             Linux.bind(listener, path);
             resources.add(() -> Files.deleteIfExists(path));
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxrwxrwx"));
             Linux.listen(listener, 1);
             return new VhostUserGuest(path, mac, resources, listener, resources.add(VirtioNet.create()));
         } catch (IOException | RuntimeException e) {

@@ -11,7 +11,6 @@ import java.net.SocketTimeoutException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -230,8 +229,7 @@ class VhostUserGuestTest {
         Path path = folder.resolve("x".repeat(107 - folder.toString().length() - 1));
 
         try (VhostUserGuest guest = VhostUserGuest.listen(path, MAC_A)) {
-            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(guest.path())))
-                    .isEqualTo("rwxrwxrwx");
+            assertThat(guest.path()).isEqualTo(path).exists();
         }
 
         assertThat(path).doesNotExist();

@@ -24,6 +24,7 @@ public final class OvsDpdk implements AutoCloseable {
     private final List<String> within;
     private Optional<ChildProcess> vswitchd = Optional.empty();
     private int starts;
+    private boolean openedTun;
 
     private OvsDpdk(OvsdbServer database, Program program, List<String> within) {
         this.database = database;
@@ -59,7 +60,22 @@ public final class OvsDpdk implements AutoCloseable {
      * @throws IOException as in {@link #start(int)}
      */
     public static OvsDpdk start(int memory, List<String> within) throws IOException {
-        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(), Program.VSWITCHD_DPDK, within);
+        return start(memory, ServerUser.ROOT, within);
+    }
+
+    /**
+     * A running switch with DPDK and {@link #DEFAULT_MEMORY}, without a bridge, as another user than root, who is in no
+     * group but the one of the same number.
+     *
+     * @param uid the user's number; no such user need be known
+     * @throws IOException as in {@link #start(int)}
+     */
+    public static OvsDpdk startAs(int uid) throws IOException {
+        return start(DEFAULT_MEMORY, new ServerUser(uid), List.of());
+    }
+
+    private static OvsDpdk start(int memory, ServerUser user, List<String> within) throws IOException {
+        OvsDpdk ovs = new OvsDpdk(OvsdbServer.create(user), Program.VSWITCHD_DPDK, within);
         try {
             Program.MEMPOOL_RING.path();
             ovs.database.start();
@@ -117,14 +133,15 @@ public final class OvsDpdk implements AutoCloseable {
         if (isSwitchRunning()) {
             throw new IllegalStateException("ovs-vswitchd runs already");
         }
+        openedTun |= database.user().openTun();
         List<String> command = new ArrayList<>(within);
-        command.addAll(List.of(
-                Program.UNSHARE.path(),
-                "--net",
-                program.path(),
-                "unix:" + socket(),
-                "--unixctl=" + folder().resolve("vswitchd.ctl"),
-                "--no-chdir"));
+        command.addAll(List.of(Program.UNSHARE.path(), "--net", "--"));
+        command.addAll(database.user()
+                .command(List.of(
+                        program.path(),
+                        "unix:" + socket(),
+                        "--unixctl=" + folder().resolve("vswitchd.ctl"),
+                        "--no-chdir")));
         ChildProcess started = database.runFolder().start("ovs-vswitchd", command);
         vswitchd = Optional.of(started);
         starts++;
@@ -220,6 +237,9 @@ public final class OvsDpdk implements AutoCloseable {
     /** Ends both processes and removes the folder. */
     @Override
     public void close() throws IOException {
+        if (openedTun) {
+            ServerUser.closeTun();
+        }
         database.close();
     }
 

@@ -22,6 +22,18 @@ class OvsDpdkTest {
     }
 
     @Test
+    void switchOfAnotherUserStartsAndTakesBridge() throws Exception {
+        try (OvsDpdk ovs = OvsDpdk.startAs(4242)) {
+            ovs.addBridge("br0");
+
+            assertThat(ovs.vsctl("get", "Interface", "br0", "ofport")).isEqualTo("65534");
+            assertThat(Files.getAttribute(Path.of("/proc/" + ovs.switchPid()), "unix:uid"))
+                    .isEqualTo(4242);
+            assertThat(Files.getAttribute(ovs.socket(), "unix:uid")).isEqualTo(4242);
+        }
+    }
+
+    @Test
     void switchWithoutDpdkHasNoVhostPorts() throws Exception {
         try (OvsDpdk ovs = OvsDpdk.startWithoutDpdk()) {
             ovs.addBridge("br0");

@@ -21,10 +21,12 @@ public final class OvsdbServer implements AutoCloseable {
     private static final Duration BETWEEN_ATTEMPTS = Duration.ofMillis(5);
 
     private final RunFolder folder;
+    private final ServerUser user;
     private Optional<ChildProcess> process = Optional.empty();
 
-    private OvsdbServer(RunFolder folder) {
+    private OvsdbServer(RunFolder folder, ServerUser user) {
         this.folder = folder;
+        this.user = user;
     }
 
     /**
@@ -34,15 +36,21 @@ public final class OvsdbServer implements AutoCloseable {
      *     could not be made
      */
     public static OvsdbServer create() throws IOException {
-        OvsdbServer server = new OvsdbServer(RunFolder.create());
+        return create(ServerUser.ROOT);
+    }
+
+    /** Likewise, for a server that runs as this user. */
+    static OvsdbServer create(ServerUser user) throws IOException {
+        OvsdbServer server = new OvsdbServer(RunFolder.create(), user);
         try {
+            user.own(server.folder());
             CommandLine.run(
                     DEADLINE,
-                    List.of(
+                    user.command(List.of(
                             Program.OVSDB_TOOL.path(),
                             "create",
                             server.database().toString(),
-                            Program.SCHEMA.path()));
+                            Program.SCHEMA.path())));
             return server;
         } catch (IOException e) {
             throw closeAfter(e, server);
@@ -71,12 +79,12 @@ public final class OvsdbServer implements AutoCloseable {
         }
         ChildProcess started = folder.start(
                 "ovsdb-server",
-                List.of(
+                user.command(List.of(
                         Program.OVSDB_SERVER.path(),
                         database().toString(),
                         "--remote=punix:" + socket(),
                         "--unixctl=" + folder().resolve("ovsdb.ctl"),
-                        "--no-chdir"));
+                        "--no-chdir")));
         process = Optional.of(started);
         awaitAnswer(started);
     }
@@ -165,6 +173,10 @@ public final class OvsdbServer implements AutoCloseable {
                 List.of(Program.OVS_VSCTL.path(), "--db=unix:" + socket(), "--timeout=" + DEADLINE.toSeconds()));
         command.addAll(List.of(args));
         return CommandLine.run(DEADLINE.plusSeconds(5), command, futile);
+    }
+
+    ServerUser user() {
+        return user;
     }
 
     /** For another server of Open vSwitch that shares the folder and its fate. */
