@@ -1,6 +1,7 @@
 package io.ovsdpdk.agent;
 
 import ch.qos.logback.classic.Level;
+import io.ovsdpdk.agent.host.SwitchUser;
 import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
 import io.ovsdpdk.agent.kubernetes.ClusterNode;
 import io.ovsdpdk.api.LogLevel;
@@ -28,6 +29,9 @@ import picocli.CommandLine.Spec;
         footer = {"", "Each option can be set by the environment variable that stands behind it instead."},
         sortOptions = false)
 final class AgentCommand implements Callable<Integer> {
+    /** In place of a user's number. */
+    private static final String OWNER_OF_DATABASE = "owner";
+
     @Spec
     private CommandSpec spec;
 
@@ -98,6 +102,14 @@ final class AgentCommand implements Callable<Integer> {
     private Path kubeletDir;
 
     @Option(
+            names = "--ovs-user",
+            paramLabel = "UID",
+            defaultValue = "${env:OVS_DPDK_OVS_USER:-" + OWNER_OF_DATABASE + "}",
+            description = "Number of the user that the switch runs as, when that is not the owner of the database's"
+                    + " socket: 0 to 2147483647. Default: that owner (OVS_DPDK_OVS_USER)")
+    private String ovsUser;
+
+    @Option(
             names = "--without-nosymfollow",
             defaultValue = "${env:OVS_DPDK_WITHOUT_NOSYMFOLLOW:-false}",
             description =
@@ -142,6 +154,7 @@ final class AgentCommand implements Callable<Integer> {
                 sharedRoots(),
                 absolute("--kubelet-dir", kubeletDir),
                 clusterNode(),
+                switchUser(),
                 withoutNosymfollow,
                 Duration.ofSeconds(requestTimeout),
                 Duration.ofSeconds(stopGrace));
@@ -156,6 +169,17 @@ final class AgentCommand implements Callable<Integer> {
         Path socket = Path.of(ovsdb.substring(prefix.length()));
         requireSocketLength("--ovsdb", socket, ovsdb);
         return socket;
+    }
+
+    private SwitchUser switchUser() {
+        if (ovsUser.equals(OWNER_OF_DATABASE)) {
+            return SwitchUser.ownerOf(databaseSocket());
+        }
+        try {
+            return SwitchUser.of(Integer.parseInt(ovsUser));
+        } catch (IllegalArgumentException e) {
+            throw refuse("--ovs-user", ovsUser, "the number of a user, 0 to " + Integer.MAX_VALUE);
+        }
     }
 
     private void requireSocketLength(String option, Path socket, Object value) {

@@ -65,7 +65,21 @@ final class AttachmentFolders {
         if (isOurs(attachment)) {
             own.add(attachment.folder().mountPoint());
         }
+        followAgain(attachment);
         return true;
+    }
+
+    /** After a restart of the node there are no mounts; the container comes anew then, with another ADD. */
+    private void followAgain(Attachment attachment) throws IOException {
+        if (attachment.state() != Attachment.State.MADE
+                || !folders.isMounted(attachment.folder().mountPoint())) {
+            return;
+        }
+        try {
+            folders.follow(attachment.folder(), attachment.socketName());
+        } catch (LinuxException e) {
+            LOG.warn("can't open a socket to the switch: {} reason={}", attachment, e.getMessage());
+        }
     }
 
     /**
@@ -87,6 +101,7 @@ final class AttachmentFolders {
             if (prepared.createdFolder()) {
                 own.add(wanted.folder().mountPoint());
             }
+            folders.follow(wanted.folder(), wanted.socketName());
         } catch (IOException e) {
             throw cannotPrepare(wanted, e);
         }
@@ -94,17 +109,33 @@ final class AttachmentFolders {
 
     private static CniException cannotPrepare(Attachment wanted, IOException e) {
         boolean ofPod = wanted.folder().location().layout() != FolderLocation.Layout.SHARED_DIR;
-        boolean inTheWay = e instanceof LinuxException linux && linux.is(Errno.ELOOP, Errno.ENOTDIR, Errno.EXDEV);
-        boolean gone = ofPod && e instanceof LinuxException linux && linux.is(Errno.ENOENT);
-        return new CniException(
-                inTheWay ? ErrorCode.CONFIGURATION : gone ? ErrorCode.TRY_AGAIN : ErrorCode.IO,
-                "can't make the socket folder " + wanted.folder().location() + ": " + e.getMessage(),
-                inTheWay
-                        ? ofPod
+        Errno errno = e instanceof LinuxException linux ? linux.errno() : Errno.OTHER;
+        return switch (errno) {
+            case ELOOP, ENOTDIR, EXDEV ->
+                cannotPrepare(
+                        wanted,
+                        e,
+                        ErrorCode.CONFIGURATION,
+                        ofPod
                                 ? "the pod has a link, a file or a mount there, where the socket's folder should be"
-                                : "no part of sharedDir below the node's root may be a link or a file"
-                        : gone ? "the pod's volume is gone" : "",
-                e);
+                                : "no part of sharedDir below the node's root may be a link or a file");
+            case EOPNOTSUPP ->
+                cannotPrepare(
+                        wanted,
+                        e,
+                        ErrorCode.CONFIGURATION,
+                        "the switch does not run as root, so it needs a folder on a file system with access control lists");
+            case ENOENT ->
+                ofPod
+                        ? cannotPrepare(wanted, e, ErrorCode.TRY_AGAIN, "the pod's volume is gone")
+                        : cannotPrepare(wanted, e, ErrorCode.IO, "");
+            default -> cannotPrepare(wanted, e, ErrorCode.IO, "");
+        };
+    }
+
+    private static CniException cannotPrepare(Attachment wanted, IOException e, ErrorCode code, String details) {
+        return new CniException(
+                code, "can't make the socket folder " + wanted.folder().location() + ": " + e.getMessage(), details, e);
     }
 
     private static boolean isOurs(Attachment attachment) {
@@ -152,6 +183,7 @@ final class AttachmentFolders {
                 removeFolder(leaving.folder());
                 removeFreshParents(leaving);
             } else {
+                folders.leave(leaving.folder(), leaving.socketName());
                 folders.removeSocket(leaving.folder(), leaving.socketName());
             }
             known.forget(leaving);

@@ -3,7 +3,9 @@ package io.ovsdpdk.agent;
 import io.ovsdpdk.agent.host.LinuxCalls;
 import io.ovsdpdk.agent.host.MountSupport;
 import io.ovsdpdk.agent.host.Nosymfollow;
+import io.ovsdpdk.agent.host.SocketAccess;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.agent.host.SwitchUser;
 import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.agent.kubernetes.ClusterNode;
 import io.ovsdpdk.api.DeletionQueue;
@@ -36,6 +38,7 @@ import org.slf4j.LoggerFactory;
  * @param roots what {@code sharedDir} may name
  * @param kubeletDir kubelet's folder
  * @param cluster empty without Kubernetes
+ * @param switchUser whom the switch runs as
  * @param withoutNosymfollow whether to serve on a kernel on which the switch follows a pod's links
  * @param requestTimeout within which a client must have sent its request
  * @param stopGrace how long requests under way may go on after the signal to stop
@@ -47,6 +50,7 @@ record Daemon(
         SharedRoots roots,
         Path kubeletDir,
         Optional<ClusterNode> cluster,
+        SwitchUser switchUser,
         boolean withoutNosymfollow,
         Duration requestTimeout,
         Duration stopGrace) {
@@ -97,17 +101,29 @@ record Daemon(
 
     private int serve(Path socket, Checkpoints checkpoints, StopSignal signal)
             throws IOException, InterruptedException {
-        SocketFolders folders = new SocketFolders(
-                new LinuxCalls(),
-                runDir.resolve("p"),
-                withoutNosymfollow ? Nosymfollow.WHERE_SUPPORTED : Nosymfollow.REQUIRED,
-                FOLDER_REMOVAL_LIMIT);
+        LinuxCalls calls = new LinuxCalls();
+        try (SocketAccess access = new SocketAccess(calls, switchUser)) {
+            SocketFolders folders = new SocketFolders(
+                    calls,
+                    runDir.resolve("p"),
+                    withoutNosymfollow ? Nosymfollow.WHERE_SUPPORTED : Nosymfollow.REQUIRED,
+                    access,
+                    FOLDER_REMOVAL_LIMIT);
+            return serve(socket, checkpoints, access, folders, signal);
+        }
+    }
+
+    private int serve(
+            Path socket, Checkpoints checkpoints, SocketAccess access, SocketFolders folders, StopSignal signal)
+            throws IOException, InterruptedException {
         MountSupport mounts = folders.probe();
         if (mounts.level() != MountSupport.Level.FULL) {
             LOG.warn("mounts: {}", mounts.explanation());
         }
         try (OvsdbClient client = new OvsdbClient(database, LocalSwitch.TABLES, OvsdbOptions.DEFAULT);
-                Cluster pods = cluster.isPresent() ? Cluster.join(cluster.get()) : Cluster.NONE) {
+                Cluster pods = cluster.isPresent() ? Cluster.join(cluster.get()) : Cluster.NONE;
+                DatabaseReturns returns = new DatabaseReturns(client, access::lookAgain)) {
+            returns.follow();
             Ports ports = new Ports(client);
             warmUp(client);
             SocketPlaces places = new SocketPlaces(roots, kubeletDir, pods);

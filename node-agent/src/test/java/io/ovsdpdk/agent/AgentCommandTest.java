@@ -27,6 +27,7 @@ class AgentCommandTest {
             Map.entry("--node-name", "OVS_DPDK_NODE_NAME"),
             Map.entry("--kubeconfig", "OVS_DPDK_KUBECONFIG"),
             Map.entry("--kubelet-dir", "OVS_DPDK_KUBELET_DIR"),
+            Map.entry("--ovs-user", "OVS_DPDK_OVS_USER"),
             Map.entry("--without-nosymfollow", "OVS_DPDK_WITHOUT_NOSYMFOLLOW"),
             Map.entry("--request-timeout", "OVS_DPDK_REQUEST_TIMEOUT"),
             Map.entry("--stop-grace", "OVS_DPDK_STOP_GRACE"),
@@ -106,6 +107,9 @@ class AgentCommandTest {
                 "--request-timeout=soon",
                 "--stop-grace=-1",
                 "--stop-grace=301",
+                "--ovs-user=-1",
+                "--ovs-user=openvswitch",
+                "--ovs-user=4294967296",
                 "--log-level=loud",
                 "--none=1"
             })

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.agent.host.LinuxCalls;
 import io.ovsdpdk.agent.host.Nosymfollow;
+import io.ovsdpdk.agent.host.SocketAccess;
 import io.ovsdpdk.agent.host.SocketFolders;
+import io.ovsdpdk.agent.host.SwitchUser;
 import io.ovsdpdk.agent.kubernetes.Cluster;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
@@ -67,7 +69,9 @@ final class TestAgent implements AutoCloseable {
     }
 
     static SocketFolders socketFolders(Path mounts) {
-        return new SocketFolders(new LinuxCalls(), mounts, Nosymfollow.REQUIRED, Duration.ofSeconds(5));
+        LinuxCalls calls = new LinuxCalls();
+        SocketAccess access = new SocketAccess(calls, SwitchUser.of(0));
+        return new SocketFolders(calls, mounts, Nosymfollow.REQUIRED, access, Duration.ofSeconds(5));
     }
 
     private Attachments agent(SocketFolders mounts) {

@@ -11,6 +11,11 @@ record Descriptor(int number, String label) {
     /** AT_FDCWD: for absolute paths. */
     static final Descriptor NONE = new Descriptor(-100, "");
 
+    /** The kernel's link to what is open here, whatever its path means by now. */
+    String link() {
+        return "/proc/self/fd/" + number;
+    }
+
     /** How messages call {@code path} (bytes as ISO 8859-1 characters) seen from here. */
     String labelOf(String path) {
         if (path.equals(".")) {

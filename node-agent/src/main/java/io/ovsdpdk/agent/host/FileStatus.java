@@ -15,6 +15,10 @@ public record FileStatus(Identity identity, int mode, int uid, int gid) {
         return mode & 07777;
     }
 
+    boolean isSocket() {
+        return (mode & 0170000) == 0140000;
+    }
+
     /**
      * Which file of the machine it is. A file that is mounted or open keeps its identity to itself: the kernel gives
      * its inode number to no other while it is in use.

@@ -178,7 +178,7 @@ public final class Folder implements AutoCloseable {
 
     /** Sets an extended attribute of this folder, {@code system.posix_acl_default} for instance. */
     public void setAttribute(String attribute, byte[] value) throws LinuxException {
-        calls.fsetxattr(descriptor, attribute, value);
+        calls.setAttribute(descriptor, attribute, value);
     }
 
     /** The names of all entries, in no order. */
@@ -255,7 +255,7 @@ public final class Folder implements AutoCloseable {
      * @throws IOException if /proc can't be read
      */
     public Path hostPath() throws IOException {
-        return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor.number()));
+        return Files.readSymbolicLink(Path.of(descriptor.link()));
     }
 
     Descriptor descriptor() {

@@ -10,8 +10,11 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * The calls of Linux that Java does not have. All go through {@code syscall(2)}: one native function to bind, and no
@@ -40,7 +43,18 @@ public class LinuxCalls {
 
     private static final boolean ARM64 = System.getProperty("os.arch").equals("aarch64");
 
+    /** Of an inotify watch on a folder: an entry appeared, or got another mode, owner or attribute. */
+    static final long IN_APPEARED_OR_CHANGED = 0x4 | 0x80 | 0x100;
+
+    /** Of an inotify watch: the watched folder itself is gone. */
+    static final long IN_DELETE_SELF = 0x400;
+
+    /** In place of a watch's number: the kernel's queue was full, and what followed was dropped. */
+    static final int EVENTS_LOST = -1;
+
     private static final long O_DIRECTORY = ARM64 ? 0x4000 : 0x10000;
+    private static final long O_NOFOLLOW = ARM64 ? 0x8000 : 0x20000;
+    private static final long O_PATH = 0x200000;
     private static final long O_CLOEXEC = 0x80000;
     private static final long AT_REMOVEDIR = 0x200;
     private static final long AT_EMPTY_PATH = 0x1000;
@@ -58,6 +72,9 @@ public class LinuxCalls {
     private static final long MOUNT_ATTR_BYTES = 32;
     private static final long STATX_BYTES = 256;
     private static final long STATFS_BYTES = 120;
+    private static final int XATTR_SIZE_MAX = 65536;
+    private static final long IN_ONLYDIR = 0x1000000;
+    private static final int INOTIFY_EVENT_BYTES = 16;
 
     private static final StructLayout CALL_STATE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = CALL_STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
@@ -65,6 +82,7 @@ public class LinuxCalls {
 
     /** The numbers of the calls: amd64's, and those of arm64. */
     private enum Call {
+        READ(0, 63),
         CLOSE(3, 57),
         LSEEK(8, 62),
         FCHMOD(91, 52),
@@ -72,11 +90,15 @@ public class LinuxCalls {
         FSTATFS(138, 44),
         MOUNT(165, 40),
         UMOUNT2(166, 39),
-        FSETXATTR(190, 5),
+        SETXATTR(188, 5),
+        GETXATTR(191, 8),
         GETDENTS64(217, 61),
+        INOTIFY_ADD_WATCH(254, 27),
+        INOTIFY_RM_WATCH(255, 28),
         MKDIRAT(258, 34),
         UNLINKAT(263, 35),
         RENAMEAT(264, 38),
+        INOTIFY_INIT1(294, 26),
         STATX(332, 291),
         OPEN_TREE(428, 428),
         MOVE_MOUNT(429, 429),
@@ -136,10 +158,22 @@ public class LinuxCalls {
      * @param resolve how the path is walked: 0 or {@code RESOLVE_} bits
      */
     Descriptor openFolder(Descriptor at, String path, long resolve) throws LinuxException {
+        return open(at, path, O_DIRECTORY, resolve);
+    }
+
+    /**
+     * Refers to an entry of a folder, whatever it is, without opening it: {@code openat2(O_PATH|O_NOFOLLOW|O_CLOEXEC)}. A
+     * link is referred to itself; a mount is {@link Errno#EXDEV}.
+     */
+    Descriptor openEntry(Descriptor at, FileName name) throws LinuxException {
+        return open(at, name.bytes(), O_PATH | O_NOFOLLOW, RESOLVE_BELOW | RESOLVE_NO_XDEV);
+    }
+
+    private static Descriptor open(Descriptor at, String path, long flags, long resolve) throws LinuxException {
         String label = at.labelOf(path);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment how = arena.allocate(OPEN_HOW_BYTES, 8);
-            how.set(ValueLayout.JAVA_LONG, 0, O_DIRECTORY | O_CLOEXEC);
+            how.set(ValueLayout.JAVA_LONG, 0, flags | O_CLOEXEC);
             how.set(ValueLayout.JAVA_LONG, 16, resolve);
             long opened = call(Call.OPENAT2, label, at.number(), text(arena, path), how.address(), OPEN_HOW_BYTES);
             return new Descriptor((int) opened, label);
@@ -189,12 +223,31 @@ public class LinuxCalls {
         call(Call.FCHMOD, file.label(), file.number(), mode);
     }
 
-    /** Sets an extended attribute, made if missing: {@code system.posix_acl_default} for instance. */
-    void fsetxattr(Descriptor file, String attribute, byte[] value) throws LinuxException {
+    /**
+     * Sets an extended attribute of an open file, made if missing: {@code system.posix_acl_default} for instance. The
+     * descriptor may be one of {@link #openEntry}, which fsetxattr(2) refuses.
+     */
+    void setAttribute(Descriptor file, String attribute, byte[] value) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_BYTE, value);
             String label = file.label() + " " + attribute;
-            call(Call.FSETXATTR, label, file.number(), text(arena, attribute), bytes.address(), value.length);
+            call(Call.SETXATTR, label, text(arena, file.link()), text(arena, attribute), bytes.address(), value.length);
+        }
+    }
+
+    /** Reads an extended attribute of an open file, also of one of {@link #openEntry}; empty if it has none. */
+    Optional<byte[]> attribute(Descriptor file, String attribute) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(XATTR_SIZE_MAX);
+            String label = file.label() + " " + attribute;
+            long name = text(arena, attribute);
+            long length = call(Call.GETXATTR, label, text(arena, file.link()), name, bytes.address(), XATTR_SIZE_MAX);
+            return Optional.of(bytes.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE));
+        } catch (LinuxException e) {
+            if (e.is(Errno.ENODATA)) {
+                return Optional.empty();
+            }
+            throw e;
         }
     }
 
@@ -282,7 +335,7 @@ public class LinuxCalls {
     /** The way before Linux 5.12: sets {@code ST_} bits of a mount that is in place, by any descriptor of its root. */
     void remount(Descriptor mount, long flags) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
-            long target = text(arena, "/proc/self/fd/" + mount.number());
+            long target = text(arena, mount.link());
             call(Call.MOUNT, mount.label(), 0, target, 0, MS_REMOUNT | MS_BIND | flags, 0);
         }
     }
@@ -305,5 +358,47 @@ public class LinuxCalls {
         try (Arena arena = Arena.ofConfined()) {
             call(Call.UMOUNT2, FileName.printable(path), text(arena, path), MNT_DETACH | UMOUNT_NOFOLLOW);
         }
+    }
+
+    /** A new queue of file system events, without watches. */
+    Descriptor newInotify() throws LinuxException {
+        return new Descriptor((int) call(Call.INOTIFY_INIT1, "inotify", O_CLOEXEC), "inotify");
+    }
+
+    /**
+     * Watches a folder, or changes what is watched of it; the watch stays with the folder when its path comes to mean
+     * another one, and ends with it.
+     *
+     * @param path absolute, of people the agent trusts
+     * @param events {@code IN_} bits
+     * @return the watch's number, 1 or more; the same for each path of one folder
+     */
+    int addWatch(Descriptor inotify, String path, long events) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            String label = FileName.printable(path);
+            return (int) call(Call.INOTIFY_ADD_WATCH, label, inotify.number(), text(arena, path), events | IN_ONLYDIR);
+        }
+    }
+
+    /** Ends a watch, of which a last event tells; {@link Errno#EINVAL} if it has ended by itself. */
+    void removeWatch(Descriptor inotify, int watch) throws LinuxException {
+        call(Call.INOTIFY_RM_WATCH, inotify.label() + " watch " + watch, inotify.number(), watch);
+    }
+
+    /**
+     * Waits until there are events and takes as many as the buffer holds.
+     *
+     * @param buffer where the kernel writes them, at least 272 bytes
+     * @return the numbers of the watches that they came from, and {@link #EVENTS_LOST}
+     */
+    Set<Integer> awaitEvents(Descriptor inotify, MemorySegment buffer) throws LinuxException {
+        long filled = call(Call.READ, inotify.label(), inotify.number(), buffer.address(), buffer.byteSize());
+        Set<Integer> watches = new HashSet<>();
+        for (long at = 0;
+                at < filled;
+                at += INOTIFY_EVENT_BYTES + buffer.get(ValueLayout.JAVA_INT_UNALIGNED, at + 12)) {
+            watches.add(buffer.get(ValueLayout.JAVA_INT_UNALIGNED, at));
+        }
+        return watches;
     }
 }

@@ -35,17 +35,21 @@ public final class SocketFolders {
 
     private final LinuxCalls calls;
     private final MountRoot mountRoot;
+    private final SocketAccess access;
     private final Duration removalLimit;
     private final KeyedLocks<Path> locks = new KeyedLocks<>();
 
     /**
      * @param mountRoot folder of the mounts, made when it is needed: root's, 0711
      * @param nosymfollow what to do on a kernel that can't refuse links
+     * @param access what lets the switch into the folders; closed by whoever made it
      * @param removalLimit how long the removal of one folder may take
      */
-    public SocketFolders(LinuxCalls calls, Path mountRoot, Nosymfollow nosymfollow, Duration removalLimit) {
+    public SocketFolders(
+            LinuxCalls calls, Path mountRoot, Nosymfollow nosymfollow, SocketAccess access, Duration removalLimit) {
         this.calls = calls;
         this.mountRoot = new MountRoot(calls, mountRoot, nosymfollow);
+        this.access = access;
         this.removalLimit = removalLimit;
     }
 
@@ -92,8 +96,9 @@ public final class SocketFolders {
      * @throws LinuxException {@link Errno#ENOENT} if the volume is missing, {@link Errno#ELOOP} or {@link Errno#ENOTDIR}
      *     if a link or a file is in the way below the trusted root and it is not one of our own names in a pod's volume,
      *     {@link Errno#EXDEV} if the socket folder of a container is a mount point, {@link Errno#EINVAL} or
-     *     {@link Errno#ENOSYS} if nosymfollow is required and missing, and any other error of the file system
-     * @throws IOException if /proc can't be read
+     *     {@link Errno#ENOSYS} if nosymfollow is required and missing, {@link Errno#EOPNOTSUPP} if the switch is not root
+     *     and the file system has no access control lists, and any other error of the file system
+     * @throws IOException if /proc can't be read, or the switch can't walk to the folder of the mounts
      */
     public PreparedFolder prepare(FolderLocation location) throws IOException {
         for (int attempt = 1; ; attempt++) {
@@ -133,6 +138,7 @@ public final class SocketFolders {
         FolderLocation location = folder.location();
         Folder.Child child = makeSocketFolder(parent, location);
         try (Folder container = child.folder()) {
+            openToSwitch(container, folder);
             boolean createdMount = mountRoot.mount(container, mountRoot.nameOf(folder.mountPoint()));
             return new PreparedFolder(folder, parents, child.created(), createdMount);
         } catch (IOException e) {
@@ -192,6 +198,43 @@ public final class SocketFolders {
         }
     }
 
+    /** Looks, too, whether it can get there. */
+    private void openToSwitch(Folder container, SocketFolder folder) throws IOException {
+        if (folder.location().layout().isOurs()) {
+            access.openOwn(container);
+        } else {
+            access.open(container);
+        }
+        Optional<String> problem = access.problem(container, folder.mountPoint().getParent());
+        if (problem.isPresent()) {
+            throw new IOException(problem.get());
+        }
+    }
+
+    /**
+     * From now on the switch can connect to a socket of a prepared folder, if it is there and whenever it appears, until it
+     * or the folder is removed.
+     *
+     * @param fileName {@code <ifname>.sock}
+     * @throws LinuxException {@link Errno#ENOENT} if there is no mount, {@link Errno#ENOSPC} if the kernel watches no more
+     *     folders
+     * @throws IllegalArgumentException if the mount point is not in this mount root, or the name can't be that of a file
+     */
+    public void follow(SocketFolder folder, String fileName) throws LinuxException {
+        mountRoot.nameOf(folder.mountPoint());
+        access.follow(folder.mountPoint(), FileName.of(fileName));
+    }
+
+    /**
+     * The socket of this name is left to itself from now on.
+     *
+     * @param fileName {@code <ifname>.sock}
+     * @throws IllegalArgumentException if the name can't be that of a file
+     */
+    public void leave(SocketFolder folder, String fileName) throws LinuxException {
+        access.leave(folder.mountPoint(), FileName.of(fileName));
+    }
+
     /**
      * Opens the folder that the container's folder is in, making what is missing and adding that to {@code created}.
      */
@@ -232,7 +275,7 @@ public final class SocketFolders {
         try (var _ = locks.hold(folder.mountPoint())) {
             Steps steps = new Steps();
             if (made.createdMount()) {
-                steps.take(() -> mountRoot.unmount(mountPoint));
+                unmount(steps, folder.mountPoint(), mountPoint);
             }
             if (made.createdFolder()) {
                 steps.take(() -> removeTree(folder.location()));
@@ -240,6 +283,11 @@ public final class SocketFolders {
             removeParents(steps, folder.location(), made.createdParents());
             steps.finish();
         }
+    }
+
+    private void unmount(Steps steps, Path mountPoint, FileName name) {
+        steps.take(() -> access.leave(mountPoint));
+        steps.take(() -> mountRoot.unmount(name));
     }
 
     private void removeParents(Steps steps, FolderLocation location, List<Path> created) {
@@ -284,7 +332,7 @@ public final class SocketFolders {
         FileName mountPoint = mountRoot.nameOf(folder.mountPoint());
         try (var _ = locks.hold(folder.mountPoint())) {
             Steps steps = new Steps();
-            steps.take(() -> mountRoot.unmount(mountPoint));
+            unmount(steps, folder.mountPoint(), mountPoint);
             steps.take(() -> removeTree(folder.location()));
             if (folder.location().layout() == FolderLocation.Layout.HOOKS) {
                 removeParents(
@@ -317,7 +365,9 @@ public final class SocketFolders {
     public void unmount(Path mountPoint) throws IOException {
         FileName name = mountRoot.nameOf(mountPoint);
         try (var _ = locks.hold(mountPoint)) {
-            mountRoot.unmount(name);
+            Steps steps = new Steps();
+            unmount(steps, mountPoint, name);
+            steps.finish();
         }
     }
 
@@ -360,17 +410,20 @@ public final class SocketFolders {
 
     /**
      * What is wrong with a folder that was prepared: missing or replaced, not mounted, something else mounted, flags
-     * missing. Empty if all is well.
+     * missing, closed to the switch. Empty if all is well.
      *
-     * @throws LinuxException if that can't be found out
+     * @throws IOException if that can't be found out
      */
-    public Optional<String> verify(SocketFolder folder) throws LinuxException {
+    public Optional<String> verify(SocketFolder folder) throws IOException {
         FolderLocation location = folder.location();
         FileName mountPoint = mountRoot.nameOf(folder.mountPoint());
         try (var _ = locks.hold(folder.mountPoint());
                 Folder root = Folder.open(calls, location.trustedRoot());
                 Folder container = root.openBelow(location.relative(), Folder.Mounts.CROSSED)) {
-            return mountRoot.problem(container, mountPoint);
+            Optional<String> problem = mountRoot.problem(container, mountPoint);
+            return problem.isPresent()
+                    ? problem
+                    : access.problem(container, folder.mountPoint().getParent());
         } catch (LinuxException e) {
             if (isMissing(e)) {
                 return Optional.of("the socket folder is gone or was replaced: " + e.getMessage());

@@ -42,7 +42,7 @@ class MountSupportTest {
     }
 
     private SocketFolders folders(LinuxCalls calls, Nosymfollow nosymfollow) {
-        return new SocketFolders(calls, mountRoot, nosymfollow, LIMIT);
+        return new SocketFolders(calls, mountRoot, nosymfollow, Sandbox.accessOfRoot(), LIMIT);
     }
 
     private FolderLocation at(String below) {

@@ -92,6 +92,11 @@ final class Sandbox implements AutoCloseable {
         }
     }
 
+    /** For a switch that needs none. */
+    static SocketAccess accessOfRoot() {
+        return new SocketAccess(new LinuxCalls(), SwitchUser.of(0));
+    }
+
     static List<Path> everythingBelow(Path folder) throws IOException {
         try (var entries = Files.walk(folder)) {
             return entries.sorted().toList();

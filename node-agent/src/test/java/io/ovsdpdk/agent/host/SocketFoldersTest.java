@@ -42,7 +42,7 @@ class SocketFoldersTest {
     }
 
     private SocketFolders folders(LinuxCalls calls, Nosymfollow nosymfollow) {
-        return new SocketFolders(calls, mountRoot, nosymfollow, LIMIT);
+        return new SocketFolders(calls, mountRoot, nosymfollow, Sandbox.accessOfRoot(), LIMIT);
     }
 
     private FolderLocation at(String below) {
@@ -361,7 +361,8 @@ class SocketFoldersTest {
     @Test
     void mountRootMayHaveAnyName() throws IOException {
         Path odd = sandbox.path.resolve("a b\\c\nü");
-        SocketFolders there = new SocketFolders(new LinuxCalls(), odd, Nosymfollow.REQUIRED, LIMIT);
+        SocketFolders there =
+                new SocketFolders(new LinuxCalls(), odd, Nosymfollow.REQUIRED, Sandbox.accessOfRoot(), LIMIT);
 
         SocketFolder folder = there.prepare(at("a")).folder();
 

@@ -37,7 +37,11 @@ class VolumeFoldersTest {
         volume = sandbox.folder("kubelet/" + VOLUME);
         run("chmod", "0777", volume.toString());
         folders = new SocketFolders(
-                new LinuxCalls(), sandbox.path.resolve("p"), Nosymfollow.REQUIRED, Duration.ofSeconds(60));
+                new LinuxCalls(),
+                sandbox.path.resolve("p"),
+                Nosymfollow.REQUIRED,
+                Sandbox.accessOfRoot(),
+                Duration.ofSeconds(60));
     }
 
     @AfterEach

@@ -1,0 +1,308 @@
+package io.ovsdpdk.agent.host;
+
+import static io.ovsdpdk.agent.host.AccessControlList.ACCESS;
+import static io.ovsdpdk.agent.host.AccessControlList.DEFAULT;
+import static io.ovsdpdk.agent.host.AccessControlList.EXECUTE;
+import static io.ovsdpdk.agent.host.AccessControlList.WRITE;
+import static io.ovsdpdk.agent.host.Errno.ENOENT;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Lets an Open vSwitch that is not root connect to the sockets of guests, whatever their umask. Nothing of this is needed,
+ * or done, for one that is root.
+ *
+ * <p>The switch's user gets what connect(2) needs and no more, by access control lists: to walk through a socket folder and
+ * to write to the socket. A folder of ours hands the latter down to what is made in it, which is enough for sockets made
+ * with a umask that leaves the group its write bit, as libvirt's QEMU has: they are connected to while no agent runs. Of
+ * others the umask takes it away again; so each folder is watched, and a socket that appears is opened to the switch. A
+ * folder that is not ours hands nothing down: with a default list the kernel ignores the umask of all that a pod makes.
+ *
+ * <p>What a pod does in its folder can't lead us elsewhere: a socket is looked up by its expected name through our mount,
+ * held by a descriptor, and only that is looked at and changed. What else is there is never listed.
+ *
+ * <p>For any number of threads. The lock of this object protects {@code followed} and {@code watch}; the files are worked
+ * on without it, so that a slow file system holds up nobody else. Two threads that open one socket do the same twice.
+ */
+public final class SocketAccess implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(SocketAccess.class);
+    private static final int NOT_WATCHED = -1;
+
+    private final LinuxCalls calls;
+    private final SwitchUser user;
+    private final Map<Path, Followed> followed = new HashMap<>();
+    private Optional<FolderWatch> watch = Optional.empty();
+
+    /** A mount of ours, and the sockets that are expected in it. */
+    private static final class Followed {
+        private final Path mountPoint;
+        private final Set<FileName> sockets = new HashSet<>();
+        private int watch = NOT_WATCHED;
+
+        /** A pod can cause failures as often as it likes: only the first is told. */
+        private boolean failed;
+
+        private Followed(Path mountPoint) {
+            this.mountPoint = mountPoint;
+        }
+    }
+
+    /** What there is to look at, without a lock. */
+    private record Look(Path mountPoint, List<FileName> sockets) {
+        private Look(Followed folder) {
+            this(folder.mountPoint, List.copyOf(folder.sockets));
+        }
+    }
+
+    public SocketAccess(LinuxCalls calls, SwitchUser user) {
+        this.calls = calls;
+        this.user = user;
+        tellUser();
+    }
+
+    private void tellUser() {
+        LOG.info("the switch runs as user {}{}", user.uid(), user.isRoot() ? " or is not there yet" : "");
+    }
+
+    /**
+     * Lets the switch into a folder that was made for sockets, and to what will be made in it: that is its maker's and the
+     * switch's, and nobody else's.
+     *
+     * @throws LinuxException {@link Errno#EOPNOTSUPP} on a file system without access control lists
+     */
+    void openOwn(Folder folder) throws LinuxException {
+        if (!user.isRoot()) {
+            int mode = folder.status().permissions();
+            set(folder.descriptor(), ACCESS, AccessControlList.ofMode(mode).granting(user.uid(), EXECUTE));
+            set(folder.descriptor(), DEFAULT, AccessControlList.ofMode(0700).granting(user.uid(), WRITE));
+        }
+    }
+
+    /**
+     * Lets the switch into a folder that belongs to somebody else, whose rights stay as they are.
+     *
+     * @throws LinuxException {@link Errno#EOPNOTSUPP} on a file system without access control lists
+     */
+    void open(Folder folder) throws LinuxException {
+        if (!user.isRoot()) {
+            grant(folder.descriptor(), EXECUTE);
+        }
+    }
+
+    /**
+     * What keeps the switch from walking to a folder's mount and into it; empty if nothing.
+     *
+     * @param mountRoot the folder of the mounts; what is missing of it will be made open enough
+     */
+    Optional<String> problem(Folder folder, Path mountRoot) throws IOException {
+        if (user.isRoot()) {
+            return Optional.empty();
+        }
+        for (Path above = existing(mountRoot).toRealPath(); above != null; above = above.getParent()) {
+            if (isClosed(above)) {
+                return Optional.of("the switch, which runs as user " + user.uid() + ", can't walk through " + above);
+            }
+        }
+        return list(folder.descriptor()).grants(user.uid(), EXECUTE)
+                ? Optional.empty()
+                : Optional.of("the switch, which runs as user " + user.uid() + ", can't walk into " + folder);
+    }
+
+    private static Path existing(Path path) {
+        return Files.exists(path) ? path : existing(path.getParent());
+    }
+
+    /** Which groups the switch is in nobody knows: one that may walk is taken for one of them. */
+    private boolean isClosed(Path folder) throws IOException {
+        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(folder);
+        return !permissions.contains(PosixFilePermission.OTHERS_EXECUTE)
+                && !permissions.contains(PosixFilePermission.GROUP_EXECUTE)
+                && (int) Files.getAttribute(folder, "unix:uid") != user.uid();
+    }
+
+    /**
+     * From now on the socket of this name is opened to the switch: if it is there, when it appears, and when its
+     * permissions change.
+     *
+     * @throws LinuxException {@link Errno#ENOSPC} when the kernel allows no more watches, {@link Errno#ENOENT} when there
+     *     is no mount
+     */
+    void follow(Path mountPoint, FileName socket) throws LinuxException {
+        Look look;
+        synchronized (this) {
+            Followed folder = followed.computeIfAbsent(mountPoint, Followed::new);
+            folder.sockets.add(socket);
+            look = new Look(folder);
+            if (!user.isRoot()) {
+                watch(folder);
+            }
+        }
+        // Watched before: what appears while we look is seen then
+        open(look);
+    }
+
+    /** Under the lock. A folder that was replaced since gets another watch. */
+    private void watch(Followed folder) throws LinuxException {
+        if (watch.isEmpty()) {
+            watch = Optional.of(FolderWatch.start(calls, this::changed));
+        }
+        int number = watch.get().add(folder.mountPoint);
+        if (number != folder.watch) {
+            unwatch(folder);
+            folder.watch = number;
+        }
+    }
+
+    /** Under the lock. Two mounts may show one folder, which has one watch. */
+    private void unwatch(Followed folder) throws LinuxException {
+        int number = folder.watch;
+        folder.watch = NOT_WATCHED;
+        if (number != NOT_WATCHED
+                && watch.isPresent()
+                && followed.values().stream().noneMatch(other -> other.watch == number)) {
+            watch.get().remove(number);
+        }
+    }
+
+    /** The socket of this name is left alone from now on. Fine for one that was not followed. */
+    synchronized void leave(Path mountPoint, FileName socket) throws LinuxException {
+        Followed folder = followed.get(mountPoint);
+        if (folder != null && folder.sockets.remove(socket) && folder.sockets.isEmpty()) {
+            leave(mountPoint);
+        }
+    }
+
+    /** Likewise for all sockets of a mount. */
+    synchronized void leave(Path mountPoint) throws LinuxException {
+        Followed folder = followed.remove(mountPoint);
+        if (folder != null) {
+            unwatch(folder);
+        }
+    }
+
+    /** In the watch's thread. */
+    private void changed(Set<Integer> watches) {
+        List<Look> looks;
+        synchronized (this) {
+            looks = followed.values().stream()
+                    .filter(folder -> watches.contains(folder.watch) || watches.contains(LinuxCalls.EVENTS_LOST))
+                    .map(Look::new)
+                    .toList();
+        }
+        looks.forEach(this::openOrTell);
+    }
+
+    private void openOrTell(Look look) {
+        try {
+            open(look);
+        } catch (LinuxException e) {
+            tell(look.mountPoint(), e);
+        }
+    }
+
+    private synchronized void tell(Path mountPoint, LinuxException e) {
+        Followed folder = followed.get(mountPoint);
+        if (folder != null && !folder.failed) {
+            folder.failed = true;
+            LOG.warn("can't open a socket to the switch: mount={} reason={}", mountPoint, e.getMessage());
+        }
+    }
+
+    private void open(Look look) throws LinuxException {
+        if (user.isRoot()) {
+            return;
+        }
+        try (Folder folder = Folder.open(calls, look.mountPoint())) {
+            // Again: its owner may have changed its mode, and with it the mask
+            open(folder);
+            for (FileName socket : look.sockets()) {
+                open(folder, socket);
+            }
+        }
+    }
+
+    private void open(Folder folder, FileName name) throws LinuxException {
+        Descriptor entry;
+        try {
+            entry = calls.openEntry(folder.descriptor(), name);
+        } catch (LinuxException e) {
+            if (e.is(ENOENT)) {
+                return;
+            }
+            throw e;
+        }
+        try {
+            if (calls.status(entry).isSocket()) {
+                grant(entry, WRITE);
+            }
+        } finally {
+            calls.close(entry);
+        }
+    }
+
+    /** Changes nothing, and so causes no event, where the switch has the permission. */
+    private void grant(Descriptor file, int permission) throws LinuxException {
+        AccessControlList list = list(file);
+        if (!list.grants(user.uid(), permission)) {
+            set(file, ACCESS, list.granting(user.uid(), permission));
+            LOG.debug("opened to the switch: {}", file.label());
+        }
+    }
+
+    private AccessControlList list(Descriptor file) throws LinuxException {
+        Optional<byte[]> value = calls.attribute(file, ACCESS);
+        return value.isPresent()
+                ? AccessControlList.decode(value.get())
+                : AccessControlList.ofMode(calls.status(file).mode());
+    }
+
+    private void set(Descriptor file, String attribute, AccessControlList list) throws LinuxException {
+        calls.setAttribute(file, attribute, list.encode());
+    }
+
+    /** Looks whom the switch runs as now; another user gets access to all that is followed. */
+    public void lookAgain() {
+        if (!user.lookAgain()) {
+            return;
+        }
+        tellUser();
+        List<Look> looks;
+        synchronized (this) {
+            followed.values().forEach(this::watchOrNot);
+            looks = followed.values().stream().map(Look::new).toList();
+        }
+        looks.forEach(this::openOrTell);
+    }
+
+    private void watchOrNot(Followed folder) {
+        try {
+            if (user.isRoot()) {
+                unwatch(folder);
+            } else {
+                watch(folder);
+            }
+        } catch (LinuxException e) {
+            tell(folder.mountPoint, e);
+        }
+    }
+
+    /** Ends the watch. */
+    @Override
+    public synchronized void close() throws LinuxException {
+        if (watch.isPresent()) {
+            watch.get().close();
+            watch = Optional.empty();
+        }
+    }
+}
