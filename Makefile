@@ -97,7 +97,7 @@ native-figures: root native package ## measures the native binary and its builde
 	@toolchain/measure
 
 .PHONY: bench
-bench: root native package ## start, ADD and DEL of the native binary beside ovs-vsctl and the bare transaction
+bench: root native package ## the native binary beside ovs-vsctl and the bare transaction; the sidecar of a VM
 	@$(call install,time)
 	@OVS_DPDK_PLUGIN=$(EXECUTABLE) OVS_DPDK_BINDING=$(BINDING) $(JAVA) -jar bench/target/bench-*.jar
 

@@ -21,9 +21,9 @@ import java.util.Map;
 import java.util.OptionalInt;
 
 /**
- * {@code make bench}: start, ADD and DEL of the plugin beside {@code ovs-vsctl} and the bare transaction, and whether the
- * plugin is as quick and as small as it is meant to be. That is said, not enforced: a machine that does other work at the
- * same time misses every target.
+ * {@code make bench}: start, ADD and DEL of the plugin beside {@code ovs-vsctl} and the bare transaction, the hook sidecar
+ * of a VM, and whether they are as quick and as small as they are meant to be. That is said, not enforced: a machine that
+ * does other work at the same time misses every target.
  */
 public final class Main {
     private static final int WARM_UP = 5;
@@ -59,6 +59,7 @@ public final class Main {
             List<Target> targets = new ArrayList<>();
             targets.addAll(bench.start());
             targets.addAll(bench.ports());
+            targets.addAll(new HookSidecar().measure());
             print(targets);
         }
     }

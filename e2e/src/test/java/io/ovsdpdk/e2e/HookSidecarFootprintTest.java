@@ -22,26 +22,6 @@ class HookSidecarFootprintTest {
     private static final int CALLS = 10;
     private static final int DOMAIN_BYTES = 100_000;
 
-    private static byte[] domain() {
-        StringBuilder domain = new StringBuilder("<domain type='kvm'>\n<name>vm</name>\n<devices>\n");
-        for (int disk = 0; domain.length() < DOMAIN_BYTES; disk++) {
-            domain.append("  <disk type='file' device='disk'>\n    <source file='/disks/")
-                    .append(disk)
-                    .append("'/>\n    <target dev='vd")
-                    .append(disk)
-                    .append("' bus='virtio'/>\n    <alias name='ua-disk")
-                    .append(disk)
-                    .append("'/>\n  </disk>\n");
-        }
-        return domain.append("</devices>\n</domain>\n").toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static byte[] vmi() {
-        return """
-                {"spec":{"domain":{"devices":{"interfaces":[{"name":"fast","binding":{"name":"ovs-dpdk"}}]}},
-                "networks":[{"name":"fast","multus":{"networkName":"net"}}]}}""".getBytes(StandardCharsets.UTF_8);
-    }
-
     private static long residentKib(ChildProcess process) throws Exception {
         return Files.readAllLines(Path.of("/proc/" + process.pid() + "/status")).stream()
                 .filter(line -> line.startsWith("VmRSS:"))
@@ -58,10 +38,10 @@ class HookSidecarFootprintTest {
             ChildProcess sidecar = pod.startSidecarBy("hook-sidecar-0", List.of(memory.starter()));
             cpu.add(sidecar.pid());
             VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
-            byte[] domain = domain();
+            byte[] domain = SampleDomain.xml(DOMAIN_BYTES);
 
             for (int call = 0; call < CALLS; call++) {
-                assertThat(launcher.onDefineDomain(domain, vmi())).hasSizeGreaterThan(DOMAIN_BYTES);
+                assertThat(launcher.onDefineDomain(domain, SampleDomain.vmi())).hasSizeGreaterThan(DOMAIN_BYTES);
             }
 
             assertThat(residentKib(sidecar)).isLessThanOrEqualTo(RESIDENT_KIB);
@@ -79,7 +59,7 @@ class HookSidecarFootprintTest {
                 LauncherPod pod = LauncherPod.create()) {
             ChildProcess sidecar = pod.startSidecarBy("hook-sidecar-0", List.of(memory.starter()));
             VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
-            String domain = new String(domain(), StandardCharsets.UTF_8);
+            String domain = new String(SampleDomain.xml(DOMAIN_BYTES), StandardCharsets.UTF_8);
             byte[] deep = domain.replace(
                             "<devices>", "<metadata><m><n>" + "<a/>".repeat(220_000) + "</n></m></metadata><devices>")
                     .getBytes(StandardCharsets.UTF_8);
@@ -87,11 +67,13 @@ class HookSidecarFootprintTest {
                     .getBytes(StandardCharsets.UTF_8);
 
             for (int call = 0; call < CALLS; call++) {
-                assertThat(launcher.onDefineDomain(deep, vmi())).hasSizeGreaterThan(deep.length);
-                assertThatThrownBy(() -> launcher.onDefineDomain(wide, vmi())).hasMessageContaining("elements");
+                assertThat(launcher.onDefineDomain(deep, SampleDomain.vmi())).hasSizeGreaterThan(deep.length);
+                assertThatThrownBy(() -> launcher.onDefineDomain(wide, SampleDomain.vmi()))
+                        .hasMessageContaining("elements");
             }
 
-            assertThat(launcher.onDefineDomain(domain(), vmi())).hasSizeGreaterThan(DOMAIN_BYTES);
+            assertThat(launcher.onDefineDomain(SampleDomain.xml(DOMAIN_BYTES), SampleDomain.vmi()))
+                    .hasSizeGreaterThan(DOMAIN_BYTES);
             assertThat(memory.kills()).isZero();
             assertThat(sidecar.isAlive()).isTrue();
         }
