@@ -64,6 +64,12 @@ check: jdk packages root ## the developer's loop, under 3 minutes: test without 
 	$(MVN) --quiet verify -DexcludedTestGroups=long
 	@echo "check: all green"
 
+.PHONY: test-apiserver
+test-apiserver: jdk ## the agent's part in a cluster on a real kube-apiserver, which is built first: once, some 5 minutes
+	@$(call install,openssl util-linux maven)
+	@home=$$(toolchain/kube-apiserver) && $(MVN) verify -pl node-agent -am \
+	  -Dtest=KubeApiServerIT -Dsurefire.failIfNoSpecifiedTests=false -Dkube-apiserver=$$home
+
 .PHONY: build
 build: package ## the jars, without tests
 	@ls -l node-agent/target/*.jar cni-plugin/target/*.jar kubevirt-binding/target/*.jar

@@ -1,7 +1,7 @@
 # Debian's archives, read with a state of our own: that needs neither root nor anything of the machine's package lists
 # but where the archives are, and can look at a later Debian than the machine's. apt checks all signatures. Sourced.
 
-readonly SUITE=trixie
+readonly SUITE=${SUITE:-trixie}
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Opens them in a folder, for sources ("deb-src"), or packages too ("deb-src deb"): debian_open <folder> <type>...

@@ -26,16 +26,22 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * Everybody writes a pod's annotations at once, on whatever API server: a stand-in for Multus the status, as a whole;
- * rivals add to it, and to other annotations; the announcer completes it. Each of them does as real ones do: reads, writes
+ * rivals add to it again and again, and to other annotations; the announcer completes it. Each of them does as real ones do: reads, writes
  * with the version that he read, and begins anew after a conflict.
  */
 final class AnnouncerRaces implements AutoCloseable {
     private static final String NODE = "node-a";
     private static final int AT_A_TIME = 10;
+
+    /** How often each rival writes into the status. */
+    private static final int MARKS = 4;
+
     private static final Duration LONGEST_START = Duration.ofMillis(30);
 
     private final KubernetesClient writers;
@@ -108,27 +114,29 @@ final class AnnouncerRaces implements AutoCloseable {
                         () -> edit(
                                 pod,
                                 annotations -> annotations.put(NetworkStatus.ANNOTATION, networkStatus("p-noid")))),
+                begin(start, () -> marks("careful").forEach(mark -> editStatus(pod, entry -> entry.put(mark, true)))),
+                begin(start, () -> marks("careless")
+                        .forEach(mark -> editStatus(pod, entry -> {
+                            // One that knows nothing of it: we must say it again, while the others write
+                            entry.remove("device-info");
+                            entry.put(mark, true);
+                        }))),
                 begin(
                         start,
-                        () -> edit(
-                                pod,
-                                annotations -> annotations.computeIfPresent(
-                                        NetworkStatus.ANNOTATION, (_, status) -> withMark(status, "first")))),
-                begin(start, () -> edit(pod, annotations -> annotations.put("rival/one", "1"))),
-                begin(
-                        start,
-                        () -> edit(
-                                pod,
-                                annotations -> annotations.put(LegacyAnnotations.MAPPED_DIR, "/of/somebody/else"))));
+                        () -> edit(pod, annotations -> {
+                            annotations.put("rival/one", "1");
+                            annotations.put(LegacyAnnotations.MAPPED_DIR, "/of/somebody/else");
+                        })));
         for (Future<?> one : all) {
             one.get();
         }
-        // After everybody: it is completed again, and what was added stays
-        edit(
-                pod,
-                annotations -> annotations.computeIfPresent(
-                        NetworkStatus.ANNOTATION, (_, status) -> withMark(status, "last")));
         await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertComplete(pod));
+    }
+
+    private static List<String> marks(String writer) {
+        return IntStream.range(0, MARKS)
+                .mapToObj(number -> writer + "-" + number)
+                .toList();
     }
 
     private Future<?> begin(CyclicBarrier start, Runnable work) {
@@ -140,18 +148,21 @@ final class AnnouncerRaces implements AutoCloseable {
         });
     }
 
-    /** Adds what nobody else knows to our entry, as another controller would. */
-    private static String withMark(String status, String mark) {
-        ArrayNode entries = (ArrayNode) json(status);
-        for (JsonNode entry : entries) {
-            if (entry.path("interface").asText().equals("net1")) {
-                ((ObjectNode) entry).put(mark, true);
-            }
-        }
-        return entries.toString();
+    /** Changes our entry as another controller would, when Multus has written it. */
+    private void editStatus(Pod pod, Consumer<ObjectNode> change) {
+        await().atMost(Duration.ofSeconds(30)).until(() -> writers.resource(pod)
+                .get()
+                .getMetadata()
+                .getAnnotations()
+                .containsKey(NetworkStatus.ANNOTATION));
+        edit(pod, annotations -> {
+            ArrayNode entries = (ArrayNode) json(annotations.get(NetworkStatus.ANNOTATION));
+            change.accept((ObjectNode) entries.get(1));
+            annotations.put(NetworkStatus.ANNOTATION, entries.toString());
+        });
     }
 
-    private void edit(Pod pod, java.util.function.Consumer<Map<String, String>> change) {
+    private void edit(Pod pod, Consumer<Map<String, String>> change) {
         while (true) {
             Pod read = writers.resource(pod).get();
             change.accept(read.getMetadata().getAnnotations());
@@ -175,7 +186,9 @@ final class AnnouncerRaces implements AutoCloseable {
         ObjectNode expected = (ObjectNode) json(networkStatus("p-noid")).get(1);
         assertThat(status.get(0)).isEqualTo(json(networkStatus("p-noid")).get(0));
         assertThat(status.get(1).at("/device-info/vhost-user/path").asText()).isEqualTo("/var/run/vhost/net1.sock");
-        assertThat(status.get(1).path("last").asBoolean()).isTrue();
+        assertThat(status.get(1).properties().stream().map(Map.Entry::getKey))
+                .containsAll(marks("careful"))
+                .containsAll(marks("careless"));
         expected.properties().forEach(member -> assertThat(status.get(1).get(member.getKey()))
                 .isEqualTo(member.getValue()));
         assertThat(annotations)
