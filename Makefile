@@ -26,8 +26,9 @@ BINDING := $(CURDIR)/kubevirt-binding/target/ovs-dpdk-binding
 # What the image builds upon: an image of a registry that has glibc, tar:FILE, or this Debian's C library and nothing else.
 IMAGE_BASE := debian
 
-# The image's name and tag, as a cluster pulls it.
+# The images' names and tags, as a cluster pulls them.
 IMAGE := ovs-dpdk-cni/agent:latest
+BINDING_IMAGE := ovs-dpdk-cni/binding:latest
 
 # How the native binary is optimized: s for size, 2 for speed, b to be built sooner.
 NATIVE_OPT := s
@@ -88,9 +89,10 @@ native-binding: jdk native-packages
 	@toolchain/native-executable kubevirt-binding $(NATIVE_OPT)
 
 .PHONY: images
-images: root native package ## the container image of the agent: daemonset/image/target/agent.tar
+images: root native package ## the container images: daemonset/image/target/agent.tar and binding.tar
 	@$(JAVA) -jar daemonset/image/target/image-*.jar --base "$(IMAGE_BASE)" --name "$(IMAGE)" \
 	  --agent node-agent/target --plugin $(EXECUTABLE) \
+	  --binding $(BINDING) --binding-name "$(BINDING_IMAGE)" --binding-tar daemonset/image/target/binding.tar \
 	  --work daemonset/image/target/work --tar daemonset/image/target/agent.tar $(IMAGE_OPTIONS)
 
 .PHONY: image-figures

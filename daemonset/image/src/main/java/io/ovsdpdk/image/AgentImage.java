@@ -1,21 +1,13 @@
 package io.ovsdpdk.image;
 
-import com.google.cloud.tools.jib.api.CacheDirectoryCreationException;
-import com.google.cloud.tools.jib.api.Containerizer;
 import com.google.cloud.tools.jib.api.InvalidImageReferenceException;
-import com.google.cloud.tools.jib.api.RegistryException;
-import com.google.cloud.tools.jib.api.TarImage;
 import com.google.cloud.tools.jib.api.buildplan.AbsoluteUnixPath;
 import com.google.cloud.tools.jib.api.buildplan.FileEntriesLayer;
 import com.google.cloud.tools.jib.api.buildplan.FilePermissions;
-import com.google.cloud.tools.jib.api.buildplan.Platform;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.Set;
-import java.util.concurrent.ExecutionException;
 import java.util.stream.Stream;
 
 /**
@@ -63,27 +55,17 @@ public record AgentImage(Base base, Layout layout, Path plugin, String name) {
 
     void write(Path tar, Path cache) throws IOException {
         try {
-            base.builder()
-                    .addFileEntriesLayer(below("runtime"))
-                    .addFileEntriesLayer(below("lib"))
-                    .addFileEntriesLayer(agent())
-                    .addFileEntriesLayer(prepared())
-                    .setPlatforms(Set.of(new Platform(architecture(), "linux")))
-                    .setEntrypoint(Layout.command())
-                    .addEnvironmentVariable("PATH", "/usr/bin:/bin")
-                    .setUser("0:0")
-                    .setWorkingDirectory(AbsoluteUnixPath.get("/"))
-                    .containerize(Containerizer.to(TarImage.at(tar).named(name))
-                            .setBaseImageLayersCache(cache)
-                            .setApplicationLayersCache(cache)
-                            .setToolName("ovs-dpdk-cni"));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException("interrupted while the image was written");
-        } catch (InvalidImageReferenceException
-                | RegistryException
-                | CacheDirectoryCreationException
-                | ExecutionException e) {
+            new ImageTar(tar, name, cache)
+                    .write(base.builder()
+                            .addFileEntriesLayer(below("runtime"))
+                            .addFileEntriesLayer(below("lib"))
+                            .addFileEntriesLayer(agent())
+                            .addFileEntriesLayer(prepared())
+                            .setEntrypoint(Layout.command())
+                            .addEnvironmentVariable("PATH", "/usr/bin:/bin")
+                            .setUser("0:0")
+                            .setWorkingDirectory(AbsoluteUnixPath.get("/")));
+        } catch (InvalidImageReferenceException e) {
             throw new IOException("the image can't be written: " + e.getMessage(), e);
         }
     }
@@ -96,11 +78,6 @@ public record AgentImage(Base base, Layout layout, Path plugin, String name) {
                 }
             }
         }
-    }
-
-    private static String architecture() {
-        String name = System.getProperty("os.arch");
-        return name.equals("aarch64") ? "arm64" : name;
     }
 
     private FileEntriesLayer below(String folder) throws IOException {

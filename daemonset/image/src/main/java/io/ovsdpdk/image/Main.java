@@ -5,15 +5,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Builds the agent's image: {@code make images}. */
+/** Builds the images of the agent and of KubeVirt's binding: {@code make images}. */
 @Command(
         name = "image",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Builds the image that the DaemonSet runs, and writes it as a tar file.")
+        description =
+                "Builds the image that the DaemonSet runs, and that of KubeVirt's binding, and writes them as tar files.")
 public final class Main implements Callable<Integer> {
     @Option(
             names = "--base",
@@ -47,6 +49,21 @@ public final class Main implements Callable<Integer> {
     @Option(names = "--tar", required = true, description = "What is written")
     private Path tar;
 
+    /** The three that go together. */
+    private static final class Binding {
+        @Option(names = "--binding", required = true, description = "The native executable of KubeVirt's binding")
+        private Path executable;
+
+        @Option(names = "--binding-name", required = true, description = "Of its image, with a tag")
+        private String name;
+
+        @Option(names = "--binding-tar", required = true, description = "What is written as its image")
+        private Path tar;
+    }
+
+    @ArgGroup(exclusive = false)
+    private Binding binding;
+
     @Option(names = "--figures", description = "Also measures starts of the agent as it lies in the image")
     private boolean figures;
 
@@ -67,10 +84,18 @@ public final class Main implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Layout layout = AgentImage.build(base, jdk, agent, plugin, name, work, tar);
-        System.out.println(tar + ": image " + name + ", " + Files.size(tar) + " bytes");
+        say(tar, name);
+        if (binding != null) {
+            new BindingImage(binding.executable).write(binding.name, work, binding.tar);
+            say(binding.tar, binding.name);
+        }
         if (figures) {
             Figures.print(layout, System.out);
         }
         return CommandLine.ExitCode.OK;
+    }
+
+    private static void say(Path written, String image) throws IOException {
+        System.out.println(written + ": image " + image + ", " + Files.size(written) + " bytes");
     }
 }
