@@ -148,8 +148,9 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         return ((Reply.Added) reply).attached();
     }
 
+    /** A pod that the agent has seen. */
     private Pod pod(String name, Map<String, String> annotations) {
-        return server.create(new PodBuilder()
+        Pod created = server.create(new PodBuilder()
                 .withNewMetadata()
                 .withNamespace("default")
                 .withName(name)
@@ -159,6 +160,8 @@ class ToldPodsTest extends AttachmentsOnASwitch {
                 .withNodeName(NODE)
                 .endSpec()
                 .build());
+        inTime().until(() -> cluster.pods().orElseThrow().find("default", name).isPresent());
+        return created;
     }
 
     private void multusWrites(Pod pod, String status) {
@@ -178,7 +181,7 @@ class ToldPodsTest extends AttachmentsOnASwitch {
     }
 
     private static ConditionFactory inTime() {
-        return await().atMost(Duration.ofSeconds(20));
+        return await().atMost(Duration.ofSeconds(40));
     }
 
     private static JsonNode json(String text) throws IOException {
