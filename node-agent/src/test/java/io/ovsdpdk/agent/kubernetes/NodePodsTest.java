@@ -66,7 +66,7 @@ class NodePodsTest {
     /** The watch breaks, and neither lists nor watches are answered any more. */
     private void loseSight() throws InterruptedException {
         server.answerWith(request -> request.getPath().startsWith("/api/v1/pods")
-                ? Optional.of(new MockResponse().setResponseCode(503))
+                ? Optional.of(new MockResponse().setResponseCode(500))
                 : Optional.empty());
         server.breakWatches();
         soon().until(() -> !pods.isWatching());
@@ -317,6 +317,8 @@ class NodePodsTest {
         soon().until(() -> pods.find("default", "coming").isPresent()
                 && pods.find("default", "leaving").isEmpty());
         soon().until(() -> refusals.get() < 0 && pods.isWatching());
+        server.create(pod("last", NODE));
+        soon().until(() -> pods.find("default", "last").isPresent());
     }
 
     @Test

@@ -107,6 +107,11 @@ public final class ApiServer implements AutoCloseable {
         if (token.isPresent() && !("Bearer " + token.get()).equals(request.getHeader("Authorization"))) {
             return new MockResponse().setResponseCode(401);
         }
+        if (isWatch(request) && !"websocket".equalsIgnoreCase(request.getHeader("Upgrade"))) {
+            // fabric8's client goes on so when a web socket could not be had; its server has only those. Then it begins
+            // anew
+            return new MockResponse().setResponseCode(410);
+        }
         return fault.apply(request).orElseGet(() -> contentsFor(request));
     }
 

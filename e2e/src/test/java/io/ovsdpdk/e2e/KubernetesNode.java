@@ -1,0 +1,122 @@
+package io.ovsdpdk.e2e;
+
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Volume;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A node as a member of a cluster: its agent follows an API server, and volumes are made where and as kubelet makes them.
+ */
+final class KubernetesNode implements AutoCloseable {
+    /** What the cluster calls it. */
+    static final String NAME = "node-a";
+
+    final Node node;
+    final ApiServer apiServer;
+    private final List<Path> mounts = new ArrayList<>();
+
+    private KubernetesNode(Node node, ApiServer apiServer) {
+        this.node = node;
+        this.apiServer = apiServer;
+    }
+
+    static KubernetesNode start(OvsDpdk ovs) throws IOException {
+        Node node = Node.start(ovs);
+        KubernetesNode started = new KubernetesNode(node, ApiServer.start());
+        try {
+            node.stopAgent();
+            Files.createDirectories(started.kubeletDir().resolve("pods"));
+            started.apiServer.writeKubeconfig(started.kubeconfig(), "token");
+            started.startAgent();
+            return started;
+        } catch (IOException e) {
+            started.close();
+            throw e;
+        }
+    }
+
+    void startAgent() throws IOException {
+        node.startAgent(
+                "--log-level=debug",
+                "--node-name=" + NAME,
+                "--kubeconfig=" + kubeconfig(),
+                "--kubelet-dir=" + kubeletDir());
+    }
+
+    private Path kubeconfig() {
+        return node.folder().resolve("kubeconfig");
+    }
+
+    Path kubeletDir() {
+        return node.folder().resolve("kubelet");
+    }
+
+    /** The pod is on this node, and its volumes are there: what is so before the runtime makes the sandbox. */
+    Pod schedule(Pod pod) throws IOException {
+        Pod scheduled = apiServer.create(pod);
+        for (Volume volume : scheduled.getSpec().getVolumes()) {
+            if (volume.getEmptyDir() != null) {
+                Path folder = Files.createDirectories(volume(scheduled, volume.getName()));
+                if ("Memory".equals(volume.getEmptyDir().getMedium())) {
+                    run("mount", "-t", "tmpfs", "none", folder.toString());
+                    mounts.add(folder);
+                }
+                Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxrwxrwx"));
+            }
+        }
+        return scheduled;
+    }
+
+    /** Where kubelet has an emptyDir of a pod. */
+    Path volume(Pod pod, String name) {
+        return kubeletDir().resolve("pods/" + pod.getMetadata().getUid() + "/volumes/kubernetes.io~empty-dir/" + name);
+    }
+
+    /** A call of the plugin as the runtime makes it for a pod. */
+    PluginCall call(String command, String container, Pod pod, com.fasterxml.jackson.databind.node.ObjectNode network)
+            throws IOException {
+        return node.call(command, container, "net1", network)
+                .with(
+                        "CNI_ARGS",
+                        "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME="
+                                + pod.getMetadata().getName() + ";K8S_POD_UID="
+                                + pod.getMetadata().getUid());
+    }
+
+    /** The folder as a container sees it, at a path that is short enough for a socket. */
+    Path mountLikeAContainer(Path folder) throws IOException {
+        Path mountPoint = Files.createDirectory(node.folder().resolve("m" + mounts.size()));
+        run("mount", "--bind", folder.toString(), mountPoint.toString());
+        mounts.add(mountPoint);
+        return mountPoint;
+    }
+
+    private static void run(String... command) throws IOException {
+        Process process = new ProcessBuilder(command).inheritIO().start();
+        if (process.onExit().join().exitValue() != 0) {
+            throw new IOException("failed: " + String.join(" ", command));
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        try {
+            for (Path mount : mounts.reversed()) {
+                run("umount", "--lazy", mount.toString());
+            }
+        } finally {
+            try {
+                apiServer.close();
+            } finally {
+                node.close();
+            }
+        }
+    }
+}
