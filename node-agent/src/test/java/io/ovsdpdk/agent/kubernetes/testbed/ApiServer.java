@@ -31,6 +31,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -40,6 +42,13 @@ import java.util.regex.Pattern;
  * same port and with the same contents. For any number of threads.
  */
 public final class ApiServer implements AutoCloseable {
+    /** It tells each request on standard error, and {@link #requests} does too; held here, or its level would be lost. */
+    private static final Logger LOG_OF_SERVER = Logger.getLogger(MockWebServer.class.getName());
+
+    static {
+        LOG_OF_SERVER.setLevel(Level.WARNING);
+    }
+
     /** Pods get this label, and a selection by node becomes one by it: the server knows no other fields than names. */
     private static final String NODE_LABEL = "testbed/node";
 
