@@ -90,7 +90,8 @@ native-binding: jdk native-packages
 
 .PHONY: images
 images: root native package ## the container images: daemonset/image/target/agent.tar and binding.tar
-	@$(JAVA) -jar daemonset/image/target/image-*.jar --base "$(IMAGE_BASE)" --name "$(IMAGE)" \
+	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Dslf4j.internal.verbosity=ERROR \
+	  -jar daemonset/image/target/image-*.jar --base "$(IMAGE_BASE)" --name "$(IMAGE)" \
 	  --agent node-agent/target --plugin $(EXECUTABLE) \
 	  --binding $(BINDING) --binding-name "$(BINDING_IMAGE)" --binding-tar daemonset/image/target/binding.tar \
 	  --work daemonset/image/target/work --tar daemonset/image/target/agent.tar $(IMAGE_OPTIONS)

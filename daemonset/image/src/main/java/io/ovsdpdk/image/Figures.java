@@ -1,5 +1,6 @@
 package io.ovsdpdk.image;
 
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -14,19 +15,21 @@ final class Figures {
     private Figures() {}
 
     static void print(Layout layout, PrintStream out) throws IOException {
-        try (OvsDpdk ovs = OvsDpdk.start()) {
+        try (OvsDpdk ovs = OvsDpdk.start();
+                ApiServer apiServer = ApiServer.startWithTls()) {
             out.printf(Locale.ROOT, "| %d starts, median | until ready | memory |%n|---|---|---|%n", STARTS);
-            out.println(row("with what the JVM prepared", layout, Layout.command(), ovs));
-            out.println(row("without", layout, Layout.command(List.of()), ovs));
+            out.println(row("with what the JVM prepared", layout, Layout.command(), ovs, apiServer));
+            out.println(row("without", layout, Layout.command(List.of()), ovs, apiServer));
         }
     }
 
-    private static String row(String name, Layout layout, List<String> java, OvsDpdk ovs) throws IOException {
+    private static String row(String name, Layout layout, List<String> java, OvsDpdk ovs, ApiServer apiServer)
+            throws IOException {
         long[] nanos = new long[STARTS];
         long[] bytes = new long[STARTS];
         for (int i = 0; i < STARTS; i++) {
             long start = System.nanoTime();
-            try (StagedAgent agent = StagedAgent.start(layout, java, ovs)) {
+            try (StagedAgent agent = StagedAgent.start(layout, java, ovs, apiServer)) {
                 nanos[i] = System.nanoTime() - start;
                 bytes[i] = agent.residentBytes();
                 agent.stop();

@@ -1,5 +1,6 @@
 package io.ovsdpdk.image;
 
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
@@ -21,7 +22,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * The agent of a {@link Layout} as a process that sees itself where the image will have it, in a mount namespace of its own,
- * on a switch. Needs root.
+ * on a switch, in a cluster. Needs root.
  */
 final class StagedAgent implements AutoCloseable {
     private static final Duration START = Duration.ofSeconds(60);
@@ -29,9 +30,20 @@ final class StagedAgent implements AutoCloseable {
     /** A JVM that is trained writes down what it learned when it ends, which takes longer than all the rest. */
     private static final Duration END = Duration.ofMinutes(3);
 
-    /** Mounts its first argument where the image has it, and becomes the rest. */
-    private static final String IN_PLACE = "mount -t tmpfs tmpfs /opt && mkdir " + Layout.HOME
-            + " && mount --bind \"$0\" " + Layout.HOME + " && exec \"$@\"";
+    private static final String SERVICE_ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
+
+    /** Mounts its first argument where the image has it, the second where a pod has it, and becomes the rest. */
+    private static final String IN_PLACE = """
+            set -e
+            mount -t tmpfs tmpfs /opt
+            mkdir %1$s
+            mount --bind "$0" %1$s
+            mount -t tmpfs tmpfs /run
+            mkdir -p %2$s
+            mount --bind "$1" %2$s
+            shift
+            exec "$@"
+            """.formatted(Layout.HOME, SERVICE_ACCOUNT);
 
     private final Path folder;
     private final ChildProcess process;
@@ -45,19 +57,25 @@ final class StagedAgent implements AutoCloseable {
      * Starts it and waits until it is ready.
      *
      * @param java the command line of its JVM
+     * @param apiServer with TLS; all its tokens are good
      */
-    static StagedAgent start(Layout layout, List<String> java, OvsDpdk ovs) throws IOException {
+    static StagedAgent start(Layout layout, List<String> java, OvsDpdk ovs, ApiServer apiServer) throws IOException {
         Path folder = Files.createTempDirectory(ovs.folder(), "a");
         Path shared = Files.createDirectory(folder.resolve("shared"));
         List<String> command = new ArrayList<>(List.of("unshare", "--mount", "sh", "-c", IN_PLACE));
         command.add(layout.stage().toString());
+        command.add(serviceAccount(folder, apiServer).toString());
         command.addAll(java);
         command.addAll(List.of(
                 "--ovsdb=unix:" + ovs.socket(),
                 "--run-dir=" + folder.resolve("run"),
                 "--state-dir=" + folder.resolve("state"),
                 "--shared-dir-root=" + shared));
-        ChildProcess process = ChildProcess.start(command, Map.of(), folder.resolve("agent.log"));
+        Map<String, String> environment = Map.of(
+                "KUBERNETES_SERVICE_HOST", "127.0.0.1",
+                "KUBERNETES_SERVICE_PORT", Integer.toString(apiServer.port()),
+                "NODE_NAME", "node-1");
+        ChildProcess process = ChildProcess.start(command, environment, folder.resolve("agent.log"));
         StagedAgent agent = new StagedAgent(folder, process);
         try {
             agent.awaitReady();
@@ -66,6 +84,13 @@ final class StagedAgent implements AutoCloseable {
             agent.close();
             throw e;
         }
+    }
+
+    private static Path serviceAccount(Path folder, ApiServer apiServer) throws IOException {
+        Path account = Files.createDirectory(folder.resolve("serviceaccount"));
+        Files.writeString(account.resolve("token"), "token");
+        Files.copy(apiServer.certificate(), account.resolve("ca.crt"));
+        return account;
     }
 
     private void awaitReady() throws IOException {

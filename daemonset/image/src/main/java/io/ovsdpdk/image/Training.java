@@ -1,6 +1,7 @@
 package io.ovsdpdk.image;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
 import io.ovsdpdk.api.Json;
@@ -14,7 +15,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A run of the agent on a real switch, from its start through one of each request to its end, in which the JVM learns what
+ * A run of the agent on a real switch and an API server, from its start through one of each request to its end, in which the JVM learns what
  * to prepare: classes loaded and linked, profiles of methods (JEP 483, 514 and 515). What it prepares holds for the very
  * files and paths that it saw. Needs Open vSwitch with DPDK.
  */
@@ -27,9 +28,10 @@ final class Training {
     /** Trains and leaves {@link Layout#prepared}. */
     static void of(Layout layout) throws IOException {
         List<String> java = Layout.command(List.of("-XX:AOTCacheOutput=" + Layout.HOME + "/" + Layout.PREPARED));
-        try (OvsDpdk ovs = OvsDpdk.start()) {
+        try (OvsDpdk ovs = OvsDpdk.start();
+                ApiServer apiServer = ApiServer.startWithTls()) {
             ovs.addBridge(BRIDGE);
-            try (StagedAgent agent = StagedAgent.start(layout, java, ovs)) {
+            try (StagedAgent agent = StagedAgent.start(layout, java, ovs, apiServer)) {
                 askForOneOfEach(agent);
                 agent.stop();
             }
