@@ -17,6 +17,7 @@ import io.ovsdpdk.e2e.Containerd.Executed;
 import io.ovsdpdk.e2e.Containerd.Pod;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -30,22 +31,38 @@ import java.util.function.Predicate;
  * is the node's own, since the cluster's default network is not ours.
  */
 final class AgentPod {
-    private static final String NODE_NAME = "node-1";
+    static final String NODE_NAME = "node-1";
     private static final Duration START = Duration.ofSeconds(60);
     private static final Map<String, Integer> PROPAGATION = Map.of("None", 0, "HostToContainer", 1, "Bidirectional", 2);
 
     private final Containerd containerd;
     private final MountNamespace files;
+    private final ServiceAccount account;
     private final Manifests manifests;
     private final String image;
     private final Pod pod;
     private final String sandbox;
     private final String agent;
 
-    private AgentPod(Containerd containerd, MountNamespace files, Manifests manifests, String image, Pod pod)
+    /**
+     * What a pod gets to speak with the API server.
+     *
+     * @param port of the API server, on the network of the node
+     * @param folder with {@code token} and {@code ca.crt}
+     */
+    record ServiceAccount(int port, Path folder) {}
+
+    private AgentPod(
+            Containerd containerd,
+            MountNamespace files,
+            ServiceAccount account,
+            Manifests manifests,
+            String image,
+            Pod pod)
             throws IOException {
         this.containerd = containerd;
         this.files = files;
+        this.account = account;
         this.manifests = manifests;
         this.image = image;
         this.pod = pod;
@@ -65,9 +82,15 @@ final class AgentPod {
      *
      * @param attempt how many pods of the DaemonSet the node has had before this one
      */
-    static AgentPod start(Containerd containerd, MountNamespace files, Manifests manifests, String image, int attempt)
+    static AgentPod start(
+            Containerd containerd,
+            MountNamespace files,
+            ServiceAccount account,
+            Manifests manifests,
+            String image,
+            int attempt)
             throws IOException {
-        return new AgentPod(containerd, files, manifests, image, Pod.ofNode("agent-" + attempt, attempt));
+        return new AgentPod(containerd, files, account, manifests, image, Pod.ofNode("agent-" + attempt, attempt));
     }
 
     private PodSpec spec() {
@@ -125,6 +148,18 @@ final class AgentPod {
         }
         for (EnvVar variable : container.getEnv()) {
             configuration = configuration.with(6, pair(variable.getName(), valueOf(variable)));
+        }
+        // What every pod gets
+        configuration = configuration
+                .with(6, pair("KUBERNETES_SERVICE_HOST", "127.0.0.1"))
+                .with(6, pair("KUBERNETES_SERVICE_PORT", Integer.toString(account.port())));
+        if (Boolean.TRUE.equals(spec().getAutomountServiceAccountToken())) {
+            configuration = configuration.with(
+                    7,
+                    ProtobufMessage.EMPTY
+                            .with(1, "/var/run/secrets/kubernetes.io/serviceaccount")
+                            .with(2, account.folder().toString())
+                            .with(3, 1));
         }
         // Fails instead of going on without what was prepared
         configuration = configuration.with(6, pair("JDK_JAVA_OPTIONS", "-XX:AOTMode=on"));

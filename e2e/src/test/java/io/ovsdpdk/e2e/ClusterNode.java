@@ -3,7 +3,12 @@ package io.ovsdpdk.e2e;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.agent.kubernetes.testbed.Pods;
 import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.MacAddress;
+import io.ovsdpdk.e2e.AgentPod.ServiceAccount;
 import io.ovsdpdk.image.AgentImage;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
@@ -12,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
@@ -22,13 +28,21 @@ final class ClusterNode implements AutoCloseable {
     static final String IMAGE = "localhost/ovs-dpdk-cni/agent:test";
 
     private static final String PLUGINS = "/opt/cni/bin";
-    private static final String SHARED = "/var/lib/cni/usrspcni";
+    private static final String PODS = "/var/lib/kubelet/pods/";
+
+    /** What users of Userspace CNI call it. */
+    private static final String VOLUME = "shared-dir";
+
+    private static final String TOKEN = "token-of-the-agent";
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final Path folder;
     private final MountNamespace files;
     private final OvsDpdk ovs;
     private final Containerd containerd;
+    private final ApiServer apiServer;
+    private final Path serviceAccount;
+    private final AtomicInteger volumes = new AtomicInteger();
     private int agents;
 
     /** Where Open vSwitch runs. */
@@ -37,8 +51,13 @@ final class ClusterNode implements AutoCloseable {
         IN_A_POD
     }
 
-    private ClusterNode(Path folder, MountNamespace files, OvsDpdk ovs, Containerd containerd) {
+    private ClusterNode(Path folder, MountNamespace files, OvsDpdk ovs, Containerd containerd) throws IOException {
         this.folder = folder;
+        this.apiServer = ApiServer.startWithTls();
+        apiServer.requireToken(TOKEN);
+        this.serviceAccount = Files.createDirectory(folder.resolve("serviceaccount"));
+        Files.writeString(serviceAccount.resolve("token"), TOKEN);
+        Files.copy(apiServer.certificate(), serviceAccount.resolve("ca.crt"));
         this.files = files;
         this.ovs = ovs;
         this.containerd = containerd;
@@ -70,11 +89,8 @@ final class ClusterNode implements AutoCloseable {
                         Stream.of("mount", "--bind", ovs.folder().toString(), "/run/openvswitch"))
                 .toList());
         copyPlugins(Files.createDirectories(files.path(PLUGINS)));
-        ObjectNode network = Json.object()
-                .put("type", "ovs-dpdk")
-                .put("bridge", "br0")
-                .put("sharedDir", SHARED)
-                .put("mtu", 1500);
+        ObjectNode network =
+                Json.object().put("type", "ovs-dpdk").put("bridge", "br0").put("mtu", 1500);
         network.putObject("ipam").put("type", "host-local").put("subnet", "10.98.0.0/24");
         Containerd containerd = Containerd.start(Files.createDirectory(folder.resolve("ctr")), files, network);
         containerd.importImage(image);
@@ -101,6 +117,11 @@ final class ClusterNode implements AutoCloseable {
         return ovs;
     }
 
+    /** The cluster's. */
+    ApiServer apiServer() {
+        return apiServer;
+    }
+
     Containerd containerd() {
         return containerd;
     }
@@ -111,7 +132,8 @@ final class ClusterNode implements AutoCloseable {
 
     /** Starts the next pod of a DaemonSet; it may not be ready yet. */
     AgentPod startAgent(Manifests manifests) throws IOException {
-        return AgentPod.start(containerd, files, manifests, IMAGE, agents++);
+        return AgentPod.start(
+                containerd, files, new ServiceAccount(apiServer.port(), serviceAccount), manifests, IMAGE, agents++);
     }
 
     /** Likewise, and waits until it is ready. */
@@ -125,9 +147,54 @@ final class ClusterNode implements AutoCloseable {
         return pod;
     }
 
-    /** Where the workload of a sandbox listens. */
-    Path workloadSocket(String sandbox) {
-        return files.path(SHARED).resolve(sandbox.substring(0, 12)).resolve(Containerd.IFNAME + ".sock");
+    /**
+     * Starts a pod with a volume in memory for its socket, as API server and kubelet do it together.
+     *
+     * @throws IOException what the runtime said instead of starting its sandbox
+     */
+    RunningPod startPod(String name) throws IOException {
+        Pod pod = apiServer.create(
+                Pods.withVolume(name, AgentPod.NODE_NAME, VOLUME, "\"emptyDir\": {\"medium\": \"Memory\"}"));
+        String uid = pod.getMetadata().getUid();
+        String volume = PODS + uid + "/volumes/kubernetes.io~empty-dir/" + VOLUME;
+        Files.createDirectories(files.path(volume));
+        inNamespace("mount", "-t", "tmpfs", "-o", "mode=777", "tmpfs", volume);
+        // For us: a path that is not too long for a socket
+        Path link = Files.createSymbolicLink(folder.resolve("v" + volumes.incrementAndGet()), files.path(volume));
+        String sandbox = containerd.runSandbox(new Containerd.Pod("default", name, uid, 0, false));
+        return new RunningPod(pod, volume, sandbox, link.resolve(Containerd.IFNAME + ".sock"));
+    }
+
+    /**
+     * A pod with its sandbox.
+     *
+     * @param volume of its socket, on the node
+     * @param sandbox its ID
+     * @param socket where its workload listens
+     */
+    record RunningPod(Pod pod, String volume, String sandbox, Path socket) {}
+
+    /** Ends a pod, and takes its volume away. */
+    void delete(RunningPod pod) throws IOException {
+        containerd.stopSandbox(pod.sandbox());
+        containerd.removeSandbox(pod.sandbox());
+        inNamespace("umount", pod.volume());
+        apiServer.client().resource(pod.pod()).delete();
+    }
+
+    /** The address that its interface was given. */
+    MacAddress macOf(RunningPod pod) throws IOException {
+        return new MacAddress(ovs.vsctl(
+                        "--bare",
+                        "--columns=external_ids",
+                        "find",
+                        "Interface",
+                        "external_ids:container-id=" + pod.sandbox())
+                .replaceAll(".*attached-mac=\"?([0-9a-f:]{17}).*", "$1"));
+    }
+
+    private void inNamespace(String... command) throws IOException {
+        run(Stream.concat(files.enter().stream(), Stream.of(command)).toList());
     }
 
     /** The container IDs of the switch's ports, in order. */
@@ -146,29 +213,30 @@ final class ClusterNode implements AutoCloseable {
                 .toList();
     }
 
-    /** The ports, mounts and folders that there are of attachments. */
+    /** The ports and mounts that there are of attachments. */
     List<String> remains() throws IOException {
         Stream<String> ports = ovs.vsctl("--no-wait", "--bare", "--columns=name", "find", "Interface", "type!=internal")
                 .lines()
                 .filter(line -> !line.isBlank());
-        List<String> mounts = files.mountsBelow("/run/ovs-dpdk-cni/p");
-        try (Stream<Path> folders = Files.list(files.path(SHARED))) {
-            return Stream.of(ports, mounts.stream(), folders.map(Path::toString).toList().stream())
-                    .flatMap(names -> names)
-                    .toList();
-        }
+        return Stream.concat(ports, files.mountsBelow("/run/ovs-dpdk-cni/p").stream())
+                .toList();
     }
 
     /** Ends all pods, the agents last, and gives the bare node back. */
     void drain() throws IOException {
         containerd.removeAllSandboxes();
+        for (String volume : files.mountsBelow(PODS.replaceAll("/$", ""))) {
+            inNamespace("umount", volume);
+        }
+        apiServer.client().pods().inAnyNamespace().delete();
     }
 
     /** Ends all of it, also what a failed test left. */
     @Override
     public void close() throws IOException {
         try (files;
-                ovs) {
+                ovs;
+                apiServer) {
             containerd.close();
         }
         run(List.of("rm", "-rf", "--one-file-system", folder.toString()));

@@ -3,15 +3,16 @@ package io.ovsdpdk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.ovsdpdk.api.MacAddress;
+import io.fabric8.mockwebserver.http.MockResponse;
+import io.ovsdpdk.e2e.ClusterNode.RunningPod;
 import io.ovsdpdk.e2e.ClusterNode.Switch;
 import io.ovsdpdk.e2e.Containerd.Executed;
-import io.ovsdpdk.e2e.Containerd.Pod;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -47,14 +48,8 @@ class DaemonSetTest {
         node.close();
     }
 
-    private static MacAddress mac(ClusterNode node, String sandbox) throws IOException {
-        return new MacAddress(node.ovs()
-                .vsctl("--bare", "--columns=external_ids", "find", "Interface", "external_ids:container-id=" + sandbox)
-                .replaceAll(".*attached-mac=\"?([0-9a-f:]{17}).*", "$1"));
-    }
-
-    private static VhostUserGuest guest(ClusterNode node, String sandbox) throws IOException {
-        VhostUserGuest guest = VhostUserGuest.listen(node.workloadSocket(sandbox), mac(node, sandbox));
+    private static VhostUserGuest guest(ClusterNode node, RunningPod pod) throws IOException {
+        VhostUserGuest guest = VhostUserGuest.listen(pod.socket(), node.macOf(pod));
         guest.awaitConnection(PATIENCE);
         return guest;
     }
@@ -73,20 +68,31 @@ class DaemonSetTest {
 
     private static void connectTwoPods(ClusterNode node, String manifests) throws Exception {
         AgentPod agent = node.startReadyAgent(Manifests.rendered(manifests));
-        String first = node.containerd().runSandbox(Pod.named("first"));
-        String second = node.containerd().runSandbox(Pod.named("second"));
+        RunningPod first = node.startPod("first");
+        RunningPod second = node.startPod("second");
 
         try (VhostUserGuest a = guest(node, first);
                 VhostUserGuest b = guest(node, second)) {
             assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
         }
 
-        for (String sandbox : List.of(first, second)) {
-            node.containerd().stopSandbox(sandbox);
-            node.containerd().removeSandbox(sandbox);
-        }
+        node.delete(first);
+        node.delete(second);
         assertThat(node.remains()).isEmpty();
         assertThat(agent.delete()).as("exit status").isZero();
+    }
+
+    @Test
+    void agentIsReadyOnlyWhenItHasSeenThePodsOfItsNode() throws Exception {
+        node.apiServer().answerWith(_ -> Optional.of(new MockResponse().setResponseCode(503)));
+        AgentPod agent = node.startAgent(Manifests.rendered("base"));
+        await().atMost(PATIENCE).until(agent::isLive);
+
+        boolean readyWithoutPods = agent.isReady();
+        node.apiServer().answerWell();
+
+        assertThat(readyWithoutPods).isFalse();
+        await().atMost(PATIENCE).until(agent::isReady);
     }
 
     @Test
@@ -120,34 +126,34 @@ class DaemonSetTest {
     void podsComeAndGoDuringAnUpgradeAndRunningOnesKeepTheirFrames() throws Exception {
         Manifests manifests = Manifests.rendered("base");
         AgentPod old = node.startReadyAgent(manifests);
-        String first = node.containerd().runSandbox(Pod.named("first"));
-        String second = node.containerd().runSandbox(Pod.named("second"));
-        String leaving = node.containerd().runSandbox(Pod.named("leaving"));
+        RunningPod first = node.startPod("first");
+        RunningPod second = node.startPod("second");
+        RunningPod leaving = node.startPod("leaving");
         try (VhostUserGuest a = guest(node, first);
                 VhostUserGuest b = guest(node, second);
                 Crowd kubelet = new Crowd()) {
             PingPong.play(a, b, 1);
             int status = old.delete();
 
-            Future<String> coming = kubelet.begin(() -> node.containerd().runSandbox(Pod.named("coming")));
-            node.containerd().stopSandbox(leaving);
-            node.containerd().removeSandbox(leaving);
+            Future<RunningPod> coming = kubelet.begin(() -> node.startPod("coming"));
+            node.delete(leaving);
             long withoutAgent = PingPong.play(a, b, 100).completed();
             AgentPod next = node.startReadyAgent(manifests);
-            String come = Crowd.result(coming);
+            RunningPod come = Crowd.result(coming);
 
             assertThat(status).isZero();
             assertThat(withoutAgent).isEqualTo(100);
             assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
             assertThat(next.isLive()).isTrue();
-            assertThat(node.attachedContainers()).containsExactlyInAnyOrder(first, second, come);
+            assertThat(node.attachedContainers())
+                    .containsExactlyInAnyOrder(first.sandbox(), second.sandbox(), come.sandbox());
         }
     }
 
     @Test
     void uninstallationTakesThePluginAwayAndLeavesRunningPorts() throws Exception {
         AgentPod agent = node.startReadyAgent(Manifests.rendered("base"));
-        node.containerd().runSandbox(Pod.named("stays"));
+        node.startPod("stays");
         List<String> before = node.remains();
         agent.delete();
 
