@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
@@ -15,9 +16,13 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
 import io.fabric8.kubernetes.api.model.rbac.PolicyRule;
 import io.fabric8.openshift.api.model.SecurityContextConstraints;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.api.NetworkConfiguration;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -216,5 +221,35 @@ class ManifestsTest {
                 .filteredOn(Volume::getName, "openvswitch")
                 .singleElement()
                 .satisfies(volume -> assertThat(volume.getHostPath().getType()).isEqualTo("DirectoryOrCreate"));
+    }
+
+    static Stream<JsonNode> exampleNetworks() throws IOException {
+        List<JsonNode> documents = new ArrayList<>();
+        for (Path file : Manifests.files()) {
+            if (file.toString().contains("/examples/")) {
+                documents.addAll(Manifests.documents(Files.readString(file)));
+            }
+        }
+        return documents.stream()
+                .filter(document -> document.path("kind").asText().equals("NetworkAttachmentDefinition"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("exampleNetworks")
+    void exampleNetworksAreValidForThePlugin(JsonNode definition) throws Exception {
+        byte[] config = definition.at("/spec/config").asText().getBytes(StandardCharsets.UTF_8);
+
+        NetworkConfiguration network = NetworkConfiguration.of(Json.readObject("example", config));
+
+        assertThat(network.name()).isEqualTo(definition.at("/metadata/name").asText());
+    }
+
+    @Test
+    void examplePodHasTheVolumeThatItsNetworkWants() throws IOException {
+        Pod pod = read(Manifests::read, "examples/20-dpdk-pod.yaml").only(Pod.class);
+
+        assertThat(pod.getSpec().getVolumes()).extracting(Volume::getName).contains("shared-dir");
+        assertThat(exampleNetworks().map(network -> network.at("/metadata/name").asText()))
+                .contains(pod.getMetadata().getAnnotations().get("k8s.v1.cni.cncf.io/networks"));
     }
 }
