@@ -15,10 +15,12 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What Multus 4.3.0 passed to a secondary plugin, pod by pod, passed to ours on a real switch with a real agent. */
+@Tag("plugin")
 class RecordedRequestsTest {
     private static final Path RECORDED = Path.of("../cni-plugin/src/test/resources/multus");
     private static final String MULTUS_FOLDER = "/var/run/k8s.cni.cncf.io/devinfo/cni";
