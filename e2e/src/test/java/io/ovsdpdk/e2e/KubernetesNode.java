@@ -1,5 +1,6 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
@@ -80,7 +81,7 @@ final class KubernetesNode implements AutoCloseable {
     }
 
     /** A call of the plugin as the runtime makes it for a pod. */
-    PluginCall call(String command, String container, Pod pod, com.fasterxml.jackson.databind.node.ObjectNode network)
+    PluginCall call(String command, String container, Pod pod, ObjectNode network)
             throws IOException {
         return node.call(command, container, "net1", network)
                 .with(

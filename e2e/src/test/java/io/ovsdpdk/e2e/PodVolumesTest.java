@@ -19,17 +19,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Guests of pods: the plugin, the agent and the switch, with an API server and the folders that kubelet makes. */
+@Tag("long")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class PodVolumesTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -59,7 +62,7 @@ class PodVolumesTest {
     @AfterEach
     void removeAttachments() throws IOException {
         cluster.apiServer.answerWell();
-        node.ask(new Request.Collect("fast", java.util.Set.of()));
+        node.ask(new Request.Collect("fast", Set.of()));
     }
 
     @AfterAll
@@ -196,7 +199,8 @@ class PodVolumesTest {
         cluster.apiServer.forgetRequests();
         add(node.newContainer(), later);
 
-        assertThat(cluster.apiServer.requests()).noneMatch(request -> request.contains("/pods/pod-"));
+        assertThat(cluster.apiServer.requests())
+                .noneMatch(request -> request.startsWith("GET ") && request.contains("/pods/pod-"));
     }
 
     /** The agent tells how many pods it follows. */
