@@ -226,7 +226,7 @@ final class ClusterNode implements AutoCloseable {
     void drain() throws IOException {
         containerd.removeAllSandboxes();
         for (String volume : files.mountsBelow(PODS.replaceAll("/$", ""))) {
-            inNamespace("umount", volume);
+            inNamespace("umount", "--lazy", volume);
         }
         apiServer.client().pods().inAnyNamespace().delete();
     }
