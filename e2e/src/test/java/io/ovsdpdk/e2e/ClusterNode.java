@@ -73,7 +73,16 @@ final class ClusterNode implements AutoCloseable {
     /** Starts a node that has the agent's image, and no agent. */
     static ClusterNode start(Switch place, Path image) throws IOException {
         Path folder = Files.createTempDirectory(Path.of("/tmp"), "node-");
-        MountNamespace files = MountNamespace.create(folder);
+        try {
+            return start(place, image, folder, MountNamespace.create(folder));
+        } catch (IOException | RuntimeException | Error e) {
+            // The processes end with this JVM
+            run(List.of("rm", "-rf", "--one-file-system", folder.toString()));
+            throw e;
+        }
+    }
+
+    private static ClusterNode start(Switch place, Path image, Path folder, MountNamespace files) throws IOException {
         Files.createDirectories(files.path("/run/ovs-dpdk-cni"));
         Files.createDirectories(files.path("/var/lib/kubelet"));
         OvsDpdk ovs = OvsDpdk.start(
