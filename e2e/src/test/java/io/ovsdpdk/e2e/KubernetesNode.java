@@ -81,8 +81,7 @@ final class KubernetesNode implements AutoCloseable {
     }
 
     /** A call of the plugin as the runtime makes it for a pod. */
-    PluginCall call(String command, String container, Pod pod, ObjectNode network)
-            throws IOException {
+    PluginCall call(String command, String container, Pod pod, ObjectNode network) throws IOException {
         return node.call(command, container, "net1", network)
                 .with(
                         "CNI_ARGS",
