@@ -124,9 +124,11 @@ class SocketFolderOnSwitchTest {
             Path link = Files.createSymbolicLink(folder.resolve("net2.sock"), elsewhere.resolve("net1.sock"));
 
             PluginCall.Outcome add = add("net2", network).run();
+            assertThat(add.status()).as("%s", add).isZero();
+            assertThat(link).as("what is in the socket's place goes").doesNotExist();
+            Files.createSymbolicLink(link, elsewhere.resolve("net1.sock"));
             awaitAttemptsOfTheSwitch();
 
-            assertThat(add.status()).as("%s", add).isZero();
             assertThat(victim.wasConnectedTo()).isFalse();
             assertTrapped(victim, link);
         }
