@@ -156,6 +156,10 @@ class ManifestsTest {
         assertThat(install.getSecurityContext().getReadOnlyRootFilesystem()).isTrue();
         assertThat(install.getSecurityContext().getAllowPrivilegeEscalation()).isFalse();
         assertThat(install.getSecurityContext().getCapabilities().getDrop()).containsExactly("ALL");
+        assertThat(install.getSecurityContext().getCapabilities().getAdd()).containsExactly("DAC_OVERRIDE");
+        assertThat(pod.getNodeSelector())
+                .containsEntry("kubernetes.io/arch", "amd64")
+                .containsEntry("ovs-dpdk.io/node", "true");
         assertThat(install.getVolumeMounts()).extracting(VolumeMount::getName).containsExactly("cni-bin");
         assertThat(Stream.of(pod.getHostNetwork(), pod.getHostPID(), pod.getHostIPC()))
                 .containsOnlyNulls();
