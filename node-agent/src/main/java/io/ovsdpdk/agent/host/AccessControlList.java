@@ -70,6 +70,14 @@ record AccessControlList(List<Entry> entries) {
         private boolean names(int uid) {
             return tag == Tag.USER && id == uid;
         }
+
+        private boolean isOfGroupOrOthers(int mask, int wanted) {
+            return switch (tag) {
+                case OWNING_GROUP, GROUP -> (permissions & mask & wanted) == wanted;
+                case OTHERS -> (permissions & wanted) == wanted;
+                case OWNER, USER, MASK -> false;
+            };
+        }
     }
 
     AccessControlList {
@@ -118,6 +126,16 @@ record AccessControlList(List<Entry> entries) {
     boolean grants(int uid, int permissions) {
         return entries.stream()
                 .anyMatch(entry -> entry.names(uid) && (entry.permissions() & mask() & permissions) == permissions);
+    }
+
+    /**
+     * Whether a user who does not own the file may have all of these permissions. Which groups he is in nobody knows: one
+     * that has them is taken for his, unless the list names him.
+     */
+    boolean mayGrant(int uid, int permissions) {
+        return entries.stream().anyMatch(entry -> entry.names(uid))
+                ? grants(uid, permissions)
+                : entries.stream().anyMatch(entry -> entry.isOfGroupOrOthers(mask(), permissions));
     }
 
     /**

@@ -21,7 +21,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The folder with the mount points, root's, 0711, made when it is needed. Each mount shows one socket folder, without
+ * The folder with the mount points, root's, made when it is needed, with no way for others than
+ * the switch. Each mount shows one socket folder, without
  * set-user-ID bits, devices and execution, and with links refused where the kernel can. Not synchronized: two threads
  * must not work on the same mount point at once, which {@link SocketFolders} sees to.
  */
@@ -30,6 +31,7 @@ final class MountRoot {
     /** The mount point that {@link #probe} uses; no folder's has this form. */
     private static final FileName PROBE = FileName.of("probe");
 
+    private static final int ROOT_ONLY = 0700;
     private static final int WALK_ONLY = 0711;
     private static final int ID_DIGITS = 16;
     private static final long ALWAYS =
@@ -39,14 +41,17 @@ final class MountRoot {
     private final LinuxCalls calls;
     private final Path path;
     private final Nosymfollow nosymfollow;
+    private final SocketAccess access;
 
-    MountRoot(LinuxCalls calls, Path path, Nosymfollow nosymfollow) {
+    /** @param access what lets the switch, and nobody else, come by */
+    MountRoot(LinuxCalls calls, Path path, Nosymfollow nosymfollow, SocketAccess access) {
         if (!path.isAbsolute() || !path.equals(path.normalize())) {
             throw new IllegalArgumentException("the folder of the mounts must be an absolute path: " + path);
         }
         this.calls = calls;
         this.path = path;
         this.nosymfollow = nosymfollow;
+        this.access = access;
     }
 
     /** The mount point of a folder: 16 hex digits of the SHA-256 of its resolved path. */
@@ -70,6 +75,11 @@ final class MountRoot {
             throw new IllegalArgumentException(mountPoint + " is not a mount point in " + path);
         }
         return FileName.of(mountPoint.getFileName().toString());
+    }
+
+    /** Sees to it that the folder is there, open to the switch and closed to others. */
+    void make() throws LinuxException {
+        openOrMake().close();
     }
 
     /**
@@ -325,7 +335,10 @@ final class MountRoot {
                 : e.is(EPERM, Errno.EACCES)
                         ? "the agent needs CAP_SYS_ADMIN and no seccomp, AppArmor or SELinux rule in the way: run its"
                                 + " container privileged"
-                        : "mend this and start the agent again";
+                        : e.is(Errno.EOPNOTSUPP)
+                                ? "the switch does not run as root, so --run-dir must be on a file system with access"
+                                        + " control lists"
+                                : "mend this and start the agent again";
         return new MountSupport(
                 MountSupport.Level.NONE, kernel() + ": can't mount socket folders: " + e.getMessage() + "; " + remedy);
     }
@@ -335,6 +348,17 @@ final class MountRoot {
     }
 
     private Folder openOrMake() throws LinuxException {
-        return Folder.openOrMake(calls, path, WALK_ONLY, new ArrayList<>());
+        try (Folder parent = Folder.openOrMake(calls, path.getParent(), WALK_ONLY, new ArrayList<>())) {
+            Folder root = parent.makeChild(
+                            FileName.of(path.getFileName().toString()), ROOT_ONLY, 0, 0, Folder.Mounts.CROSSED)
+                    .folder();
+            try {
+                access.enclose(path, root);
+                return root;
+            } catch (LinuxException e) {
+                root.closeAfter(e);
+                throw e;
+            }
+        }
     }
 }

@@ -5,11 +5,11 @@ import static io.ovsdpdk.agent.host.AccessControlList.DEFAULT;
 import static io.ovsdpdk.agent.host.AccessControlList.EXECUTE;
 import static io.ovsdpdk.agent.host.AccessControlList.WRITE;
 import static io.ovsdpdk.agent.host.Errno.ENOENT;
+import static io.ovsdpdk.agent.host.Errno.EOPNOTSUPP;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -32,8 +32,8 @@ import org.slf4j.LoggerFactory;
  * <p>What a pod does in its folder can't lead us elsewhere: a socket is looked up by its expected name through our mount,
  * held by a descriptor, and only that is looked at and changed. What else is there is never listed.
  *
- * <p>For any number of threads. The lock of this object protects {@code followed} and {@code watch}; the files are worked
- * on without it, so that a slow file system holds up nobody else. Two threads that open one socket do the same twice.
+ * <p>For any number of threads. The lock of this object protects {@code followed}, {@code watch} and {@code mountRoot} with
+ * that folder's rights; other files are worked on without it, so that a slow file system holds up nobody else. Two threads that open one socket do the same twice.
  */
 public final class SocketAccess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketAccess.class);
@@ -43,6 +43,7 @@ public final class SocketAccess implements AutoCloseable {
     private final SwitchUser user;
     private final Map<Path, Followed> followed = new HashMap<>();
     private Optional<FolderWatch> watch = Optional.empty();
+    private Optional<Path> mountRoot = Optional.empty();
 
     /** A mount of ours, and the sockets that are expected in it. */
     private static final class Followed {
@@ -76,6 +77,29 @@ public final class SocketAccess implements AutoCloseable {
     }
 
     /**
+     * Closes the folder of the mounts to all but root and the switch, which may walk through it, now and whenever that is
+     * another user: a pod's folder may be anybody's to write to, and only the folders above keep others out.
+     *
+     * @throws LinuxException {@link Errno#EOPNOTSUPP} if the switch is not root and the file system has no access control
+     *     lists
+     */
+    synchronized void enclose(Path path, Folder folder) throws LinuxException {
+        mountRoot = Optional.of(path);
+        AccessControlList ofRoot = AccessControlList.ofMode(0700);
+        AccessControlList wanted = user.isRoot() ? ofRoot : ofRoot.granting(user.uid(), EXECUTE);
+        Descriptor file = folder.descriptor();
+        if (list(file).equals(wanted)) {
+            return;
+        }
+        if (user.isRoot() && attribute(file).isEmpty()) {
+            // Also where there are no lists
+            calls.fchmod(file, 0700);
+        } else {
+            set(file, ACCESS, wanted);
+        }
+    }
+
+    /**
      * Lets the switch into a folder that was made for sockets, and to what will be made in it: that is its maker's and the
      * switch's, and nobody else's.
      *
@@ -103,13 +127,13 @@ public final class SocketAccess implements AutoCloseable {
     /**
      * What keeps the switch from walking to a folder's mount and into it; empty if nothing.
      *
-     * @param mountRoot the folder of the mounts; what is missing of it will be made open enough
+     * @param root the folder of the mounts
      */
-    Optional<String> problem(Folder folder, Path mountRoot) throws IOException {
+    Optional<String> problem(Folder folder, Path root) throws IOException {
         if (user.isRoot()) {
             return Optional.empty();
         }
-        for (Path above = existing(mountRoot).toRealPath(); above != null; above = above.getParent()) {
+        for (Path above = root.toRealPath(); above != null; above = above.getParent()) {
             if (isClosed(above)) {
                 return Optional.of("the switch, which runs as user " + user.uid() + ", can't walk through " + above);
             }
@@ -119,16 +143,11 @@ public final class SocketAccess implements AutoCloseable {
                 : Optional.of("the switch, which runs as user " + user.uid() + ", can't walk into " + folder);
     }
 
-    private static Path existing(Path path) {
-        return Files.exists(path) ? path : existing(path.getParent());
-    }
-
-    /** Which groups the switch is in nobody knows: one that may walk is taken for one of them. */
-    private boolean isClosed(Path folder) throws IOException {
-        Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(folder);
-        return !permissions.contains(PosixFilePermission.OTHERS_EXECUTE)
-                && !permissions.contains(PosixFilePermission.GROUP_EXECUTE)
-                && (int) Files.getAttribute(folder, "unix:uid") != user.uid();
+    private boolean isClosed(Path path) throws IOException {
+        try (Folder folder = Folder.open(calls, path)) {
+            return !list(folder.descriptor()).mayGrant(user.uid(), EXECUTE)
+                    && (int) Files.getAttribute(path, "unix:uid") != user.uid();
+        }
     }
 
     /**
@@ -261,10 +280,22 @@ public final class SocketAccess implements AutoCloseable {
     }
 
     private AccessControlList list(Descriptor file) throws LinuxException {
-        Optional<byte[]> value = calls.attribute(file, ACCESS);
+        Optional<byte[]> value = attribute(file);
         return value.isPresent()
                 ? AccessControlList.decode(value.get())
                 : AccessControlList.ofMode(calls.status(file).mode());
+    }
+
+    /** A file system without lists has none of this file. */
+    private Optional<byte[]> attribute(Descriptor file) throws LinuxException {
+        try {
+            return calls.attribute(file, ACCESS);
+        } catch (LinuxException e) {
+            if (e.is(EOPNOTSUPP)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
     }
 
     private void set(Descriptor file, String attribute, AccessControlList list) throws LinuxException {
@@ -281,8 +312,18 @@ public final class SocketAccess implements AutoCloseable {
         synchronized (this) {
             followed.values().forEach(this::watchOrNot);
             looks = followed.values().stream().map(Look::new).toList();
+            mountRoot.ifPresent(this::encloseOrTell);
         }
         looks.forEach(this::openOrTell);
+    }
+
+    /** One that is gone is enclosed when it is made again. */
+    private void encloseOrTell(Path path) {
+        try (Folder folder = Folder.open(calls, path)) {
+            enclose(path, folder);
+        } catch (LinuxException e) {
+            LOG.warn("can't open the folder of the mounts to the switch: folder={} reason={}", path, e.getMessage());
+        }
     }
 
     private void watchOrNot(Followed folder) {

@@ -40,7 +40,7 @@ public final class SocketFolders {
     private final KeyedLocks<Path> locks = new KeyedLocks<>();
 
     /**
-     * @param mountRoot folder of the mounts, made when it is needed: root's, 0711
+     * @param mountRoot folder of the mounts, made when it is needed: root's, and the switch's to walk through
      * @param nosymfollow what to do on a kernel that can't refuse links
      * @param access what lets the switch into the folders; closed by whoever made it
      * @param removalLimit how long the removal of one folder may take
@@ -48,7 +48,7 @@ public final class SocketFolders {
     public SocketFolders(
             LinuxCalls calls, Path mountRoot, Nosymfollow nosymfollow, SocketAccess access, Duration removalLimit) {
         this.calls = calls;
-        this.mountRoot = new MountRoot(calls, mountRoot, nosymfollow);
+        this.mountRoot = new MountRoot(calls, mountRoot, nosymfollow, access);
         this.access = access;
         this.removalLimit = removalLimit;
     }
@@ -205,6 +205,7 @@ public final class SocketFolders {
         } else {
             access.open(container);
         }
+        mountRoot.make();
         Optional<String> problem = access.problem(container, folder.mountPoint().getParent());
         if (problem.isPresent()) {
             throw new IOException(problem.get());

@@ -115,6 +115,24 @@ class AccessControlListTest {
     }
 
     @Test
+    void groupsAndOthersCountForWhomTheListDoesNotName() {
+        AccessControlList closed = AccessControlList.ofMode(0700).granting(ANOTHER, EXECUTE);
+
+        assertThat(closed.mayGrant(ANOTHER, EXECUTE)).isTrue();
+        assertThat(closed.mayGrant(OVS, EXECUTE)).isFalse();
+        assertThat(AccessControlList.ofMode(0710).mayGrant(OVS, EXECUTE)).isTrue();
+        assertThat(AccessControlList.ofMode(0701).mayGrant(OVS, EXECUTE)).isTrue();
+        assertThat(list(
+                                entry(OWNER, EXECUTE),
+                                new Entry(USER, 0, OVS),
+                                entry(OWNING_GROUP, EXECUTE),
+                                entry(MASK, EXECUTE),
+                                entry(OTHERS, EXECUTE))
+                        .mayGrant(OVS, EXECUTE))
+                .isFalse();
+    }
+
+    @Test
     void grantingWhatIsGrantedChangesNothing() {
         AccessControlList granting = AccessControlList.ofMode(0750).granting(OVS, WRITE);
 

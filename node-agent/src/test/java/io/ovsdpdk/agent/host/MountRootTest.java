@@ -16,7 +16,8 @@ class MountRootTest {
 
     @Test
     void mountPointIsTheStartOfTheSha256OfTheHostPath() {
-        MountRoot root = new MountRoot(new LinuxCalls(), Path.of("/run/p"), Nosymfollow.REQUIRED);
+        MountRoot root =
+                new MountRoot(new LinuxCalls(), Path.of("/run/p"), Nosymfollow.REQUIRED, Sandbox.accessOfRoot());
 
         // printf %s /var/lib/cni/usrspcni/0123456789ab | sha256sum
         assertThat(root.pointFor(Path.of("/var/lib/cni/usrspcni/0123456789ab")))

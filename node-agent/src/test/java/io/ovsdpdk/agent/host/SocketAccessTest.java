@@ -212,6 +212,60 @@ class SocketAccessTest {
         }
     }
 
+    /** A pod's volume is anybody's to write to: only the folders above keep others out. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4242})
+    void nobodyElseGetsToTheMounts(int user) throws IOException {
+        use(SwitchUser.of(user));
+        // As another agent made it
+        Sandbox.run("chmod", "0711", sandbox.folder("p").toString());
+        SocketFolder folder = folders.prepare(inVolume("volume")).folder();
+        Files.writeString(folder.hostPath().resolve(SOCKET), "");
+
+        assertThat(STRANGER.run("rm \"$1\" || true", seenBySwitch(folder))).contains(DENIED);
+        assertThat(STRANGER.run("ls \"$1\" || true", folder.mountPoint())).contains(DENIED);
+        assertThat(socketIn(folder)).exists();
+        assertThat(folders.verify(folder)).isEmpty();
+    }
+
+    @Test
+    void folderOfTheMountsFollowsTheSwitchsUser() throws IOException {
+        Path database = sandbox.file("db.sock", "");
+        use(SwitchUser.ownerOf(database));
+        folders.probe();
+        Path mounts = sandbox.path.resolve("p");
+        assertThat(Sandbox.modeAndOwner(mounts)).isEqualTo("0700 0:0");
+
+        for (OtherUser user : new OtherUser[] {OVS, STRANGER}) {
+            Sandbox.run("chown", Integer.toString(user.uid()), database.toString());
+            access.lookAgain();
+
+            assertThat(list(mounts, ACCESS))
+                    .isEqualTo(AccessControlList.ofMode(0700).granting(user.uid(), AccessControlList.EXECUTE));
+        }
+        Sandbox.run("chown", "0", database.toString());
+        access.lookAgain();
+        try (Folder opened = Folder.open(calls, mounts)) {
+            assertThat(calls.attribute(opened.descriptor(), ACCESS)).isEmpty();
+        }
+        assertThat(Sandbox.modeAndOwner(mounts)).isEqualTo("0700 0:0");
+    }
+
+    @Test
+    void folderOfTheMountsOnAFileSystemWithoutListsIsRefusedUnlessTheSwitchIsRoot() throws IOException {
+        mount("ramfs");
+        Path mounts = sandbox.path.resolve("v/p");
+        folders = new SocketFolders(calls, mounts, Nosymfollow.REQUIRED, access, LIMIT);
+
+        assertThat(folders.probe().explanation()).contains("--run-dir", "access control lists");
+
+        use(SwitchUser.of(0));
+        folders = new SocketFolders(calls, mounts, Nosymfollow.REQUIRED, access, LIMIT);
+        Sandbox.run("chmod", "0711", mounts.toString());
+        assertThat(folders.probe().level()).isEqualTo(MountSupport.Level.FULL);
+        assertThat(Sandbox.modeAndOwner(mounts)).isEqualTo("0700 0:0");
+    }
+
     @Test
     void switchGetsNoMoreThanItNeeds() throws IOException {
         SocketFolder folder = attach();
@@ -580,8 +634,10 @@ class SocketAccessTest {
 
     @Test
     void wayThatIsClosedToTheSwitchIsRefused() throws IOException {
-        Path closed = sandbox.folder("p");
+        Path closed = sandbox.folder("closed");
         Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
+
+        folders = new SocketFolders(calls, closed.resolve("p"), Nosymfollow.REQUIRED, access, LIMIT);
 
         assertThatExceptionOfType(IOException.class)
                 .isThrownBy(this::prepare)

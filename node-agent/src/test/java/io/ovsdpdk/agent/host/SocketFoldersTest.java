@@ -66,7 +66,7 @@ class SocketFoldersTest {
             assertThat(Sandbox.modeAndOwner(parent)).isEqualTo("0711 0:0");
         }
         assertThat(Sandbox.modeAndOwner(prepared.folder().hostPath())).isEqualTo("0777 0:0");
-        assertThat(Sandbox.modeAndOwner(mountRoot)).isEqualTo("0711 0:0");
+        assertThat(Sandbox.modeAndOwner(mountRoot)).isEqualTo("0700 0:0");
         assertThat(Sandbox.modeAndOwner(prepared.folder().mountPoint())).isEqualTo("0777 0:0");
         assertThat(prepared.folder().mountPoint().getParent()).isEqualTo(mountRoot);
         assertThat(prepared.folder().mountPoint().getFileName().toString()).matches("[0-9a-f]{16}");
