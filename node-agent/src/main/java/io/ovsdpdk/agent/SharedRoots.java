@@ -52,6 +52,14 @@ record SharedRoots(List<Path> roots) {
         return roots.stream().filter(path::startsWith).findFirst();
     }
 
+    /**
+     * The root that a pod's folder is below of; empty when the node does not allow it. A root itself, or what a root is
+     * below of, is all pods': it can't be the folder of one.
+     */
+    Optional<Path> properlyAbove(Path path) {
+        return roots.stream().anyMatch(root -> root.startsWith(path)) ? Optional.empty() : above(path);
+    }
+
     /** All of them, for people. */
     String listed() {
         return roots.stream().map(Path::toString).collect(Collectors.joining(", "));

@@ -114,13 +114,14 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
                         : FolderLocation.volume(kubeletDir, folder, volume.subPath(), volume.owner());
             }
             case SocketVolume.Source.HostPath hostPath -> {
-                Path root = roots.above(hostPath.path())
+                Path root = roots.properlyAbove(hostPath.path())
                         .orElseThrow(() -> new CniException(
                                 ErrorCode.CONFIGURATION,
                                 "pod " + pod + " has the volume " + volume.name() + " with hostPath "
                                         + Quoted.of(hostPath.path().toString())
-                                        + ", which is no folder that this node allows for sockets",
-                                "use an emptyDir; or one of " + roots.listed() + " and folders below"));
+                                        + ", which is not below a folder that this node allows for sockets",
+                                "use an emptyDir; or a folder below one of " + roots.listed()
+                                        + ", which themselves are for all pods"));
                 yield FolderLocation.volume(root, root.relativize(hostPath.path()), volume.subPath(), volume.owner());
             }
         };
@@ -185,8 +186,8 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
                     ? FolderLocation.hooks(kubeletDir, volume, Ownership.ANYBODY)
                     : FolderLocation.volume(kubeletDir, volume, subPath, Ownership.ANYBODY);
         }
-        Path root =
-                roots.above(folder).orElseThrow(() -> new IllegalArgumentException("no folder for sockets: " + folder));
+        Path root = roots.properlyAbove(folder)
+                .orElseThrow(() -> new IllegalArgumentException("no folder for sockets: " + folder));
         return FolderLocation.volume(root, root.relativize(folder), Path.of(""), Ownership.ANYBODY);
     }
 }

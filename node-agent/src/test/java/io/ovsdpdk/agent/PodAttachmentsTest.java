@@ -200,7 +200,20 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
     void hostPathElsewhereIsRefused(String path) throws Exception {
         Pod pod = start(withVolume("app", NODE, "shared-dir", "\"hostPath\": {\"path\": \"" + path + "\"}"));
 
-        assertFails(ErrorCode.CONFIGURATION, "no folder that this node allows", () -> add(id, pod, network()));
+        assertFails(ErrorCode.CONFIGURATION, "not below a folder that this node allows", () -> add(id, pod, network()));
+    }
+
+    /** There the folders of all others are. */
+    @Test
+    void hostPathThatIsASharedRootIsRefused() throws Exception {
+        Path another = Files.createDirectories(agent.root().resolve("net1.sock"));
+        String root = agent.root().toString();
+        Pod pod = start(withVolume("app", NODE, "shared-dir", "\"hostPath\": {\"path\": \"" + root + "\"}"));
+
+        assertFails(ErrorCode.CONFIGURATION, "not below a folder that this node allows", () -> add(id, pod, network()));
+
+        assertThat(another).exists();
+        agent.assertNothingOf(id);
     }
 
     @Test

@@ -51,6 +51,16 @@ class SharedRootsTest {
     }
 
     @Test
+    void rootIsNoPodsFolder() {
+        SharedRoots nested = new SharedRoots(List.of(Path.of("/srv/a"), Path.of("/srv/a/b/c")));
+
+        for (String folder : List.of("/srv/a", "/srv/a/b", "/srv/a/b/c", "/srv", "/srv/b")) {
+            assertThat(nested.properlyAbove(Path.of(folder))).as(folder).isEmpty();
+        }
+        assertThat(nested.properlyAbove(Path.of("/srv/a/d"))).contains(Path.of("/srv/a"));
+    }
+
+    @Test
     void shortContainerIdNamesItsFolderWhole() throws Exception {
         assertThat(roots.place(Path.of("/srv/a"), new AttachmentId("pod1", "net1"))
                         .name())
