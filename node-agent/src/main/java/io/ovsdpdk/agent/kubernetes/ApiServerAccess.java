@@ -6,7 +6,6 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -53,7 +52,8 @@ public sealed interface ApiServerAccess {
             try {
                 return Files.readString(token).strip();
             } catch (IOException e) {
-                throw new UncheckedIOException("can't read the token of the ServiceAccount", e);
+                // As any request that fails: whoever asks is ready for those
+                throw new KubernetesClientException("can't read the token of the ServiceAccount: " + e, e);
             }
         }
     }

@@ -110,7 +110,7 @@ final class Conversation {
         try {
             int failures = 0;
             for (Optional<Pod> next = next(); next.isPresent(); next = next()) {
-                Outcome outcome = speak(next.get());
+                Outcome outcome = speakOrTryAgain(next.get());
                 switch (outcome) {
                     case SAID -> failures = 0;
                     case RIVALLED -> pause(failures++, LONGEST_PAUSE_OF_RIVALS);
@@ -146,6 +146,16 @@ final class Conversation {
             due = true;
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** What nobody thought of may pass too, and must not be the last word to the pod. */
+    private Outcome speakOrTryAgain(Pod read) throws InterruptedException {
+        try {
+            return speak(read);
+        } catch (RuntimeException e) {
+            LOG.debug("pod={}", name(read), e);
+            return unheard(e);
         }
     }
 
@@ -186,8 +196,9 @@ final class Conversation {
         }
     }
 
-    private Outcome unheard(KubernetesClientException e) {
-        complain("it can't be told of its interfaces yet, trying again: " + e.getMessage());
+    private Outcome unheard(RuntimeException e) {
+        complain("it can't be told of its interfaces yet, trying again: "
+                + (e instanceof KubernetesClientException ? e.getMessage() : e));
         return Outcome.UNHEARD;
     }
 

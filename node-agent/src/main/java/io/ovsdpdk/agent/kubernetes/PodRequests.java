@@ -68,12 +68,24 @@ final class PodRequests {
         if (!answer.isSuccessful()) {
             throw new KubernetesClientException(words(answer), answer.code(), null);
         }
-        return client.getKubernetesSerialization().unmarshal(answer.body(), Pod.class);
+        Pod changed = client.getKubernetesSerialization().unmarshal(answer.body(), Pod.class);
+        if (changed == null) {
+            throw new KubernetesClientException("an empty answer");
+        }
+        return changed;
     }
 
     private HttpResponse<String> send(HttpRequest request) throws InterruptedException {
         turns.acquire();
-        CompletableFuture<HttpResponse<String>> answer = client.getHttpClient().sendAsync(request, String.class);
+        try {
+            return await(client.getHttpClient().sendAsync(request, String.class));
+        } finally {
+            turns.release();
+        }
+    }
+
+    private static HttpResponse<String> await(CompletableFuture<HttpResponse<String>> answer)
+            throws InterruptedException {
         try {
             return answer.get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
@@ -82,12 +94,15 @@ final class PodRequests {
             throw new KubernetesClientException("no answer within " + TIMEOUT.toSeconds() + " s", e);
         } finally {
             answer.cancel(true);
-            turns.release();
         }
     }
 
     /** What the API server says, or a proxy before it that knows no {@link Status}. */
     private String words(HttpResponse<String> answer) {
+        if (!answer.body().startsWith("{")) {
+            // It would be read as YAML
+            return "HTTP status " + answer.code();
+        }
         try {
             Status status = client.getKubernetesSerialization().unmarshal(answer.body(), Status.class);
             if (status != null && status.getMessage() != null) {

@@ -20,6 +20,7 @@ import io.fabric8.mockwebserver.http.RecordedRequest;
 import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.PodIdentity;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
@@ -90,7 +92,17 @@ class AnnouncerTest {
 
     /** A pod that the agent has seen, with these annotations. */
     private Pod pod(String name, Map<String, String> annotations) {
-        Pod created = server.create(new PodBuilder()
+        Pod created = server.create(bare(name, annotations));
+        soon().until(() -> pods.find("default", name)
+                .filter(seen ->
+                        seen.getMetadata().getUid().equals(created.getMetadata().getUid()))
+                .isPresent());
+        server.forgetRequests();
+        return created;
+    }
+
+    private static Pod bare(String name, Map<String, String> annotations) {
+        return new PodBuilder()
                 .withNewMetadata()
                 .withNamespace("default")
                 .withName(name)
@@ -99,13 +111,7 @@ class AnnouncerTest {
                 .withNewSpec()
                 .withNodeName(NODE)
                 .endSpec()
-                .build());
-        soon().until(() -> pods.find("default", name)
-                .filter(seen ->
-                        seen.getMetadata().getUid().equals(created.getMetadata().getUid()))
-                .isPresent());
-        server.forgetRequests();
-        return created;
+                .build();
     }
 
     private Pod podOfMultus(String name) {
@@ -330,6 +336,63 @@ class AnnouncerTest {
         soon().until(() -> isTold(pod));
         assertThat(patches).hasValue(4);
         assertThat(warnings()).hasSize(1);
+    }
+
+    /** What is before an API server has words of its own. The first is Envoy's. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "503 | upstream connect error or disconnect/reset before headers. latest reset reason: remote connection failure,"
+                        + " transport failure reason: delayed connect error: 111",
+                "503 | {\"message\": ",
+                "200 | ''",
+                "200 | {}",
+                "200 | a: b: c"
+            })
+    void answerThatIsNoneOfAnApiServerIsNoAnswer(int code, String body) {
+        Pod pod = pod("p1", Map.of());
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> isPatch(request) && patches.getAndIncrement() < 3
+                ? Optional.of(new MockResponse().setResponseCode(code).setBody(body))
+                : Optional.empty());
+
+        attach(pod, NET1);
+
+        soon().until(() -> isTold(pod));
+        assertThat(patches).hasValue(4);
+        assertThat(warnings()).hasSize(1);
+    }
+
+    /** More often than there are turns. */
+    @Test
+    void tokenThatCanNotBeReadForAWhileIsReadLater() throws Exception {
+        Path token = Files.writeString(folder.resolve("token"), "token");
+        try (ApiServer secure = ApiServer.startWithTls()) {
+            Files.copy(secure.certificate(), folder.resolve("ca.crt"));
+            Pod pod = secure.create(bare("p1", Map.of()));
+            AtomicInteger looks = new AtomicInteger();
+            try (KubernetesClient ofPod =
+                            new ApiServerAccess.OfPod("127.0.0.1", String.valueOf(secure.port()), folder).client();
+                    Announcer other = new Announcer(ofPod, pods, _ -> {
+                        looks.incrementAndGet();
+                        return List.of(NET1);
+                    })) {
+                Files.delete(token);
+                other.changed(pod);
+                soon().until(() -> looks.get() > 6);
+                assertThat(warnings()).singleElement().asString().contains("token of the ServiceAccount");
+
+                Files.writeString(token, "token");
+
+                soon().until(() -> secure.client()
+                        .resource(pod)
+                        .get()
+                        .getMetadata()
+                        .getAnnotations()
+                        .containsKey(NetworkStatus.ANNOTATION));
+            }
+        }
     }
 
     @Test

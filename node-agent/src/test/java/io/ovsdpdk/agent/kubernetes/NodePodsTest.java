@@ -383,6 +383,26 @@ class NodePodsTest {
     }
 
     @Test
+    void tokenThatCanNotBeReadIsWaitedForUntilTheDeadline() throws Exception {
+        try (ApiServer secure = ApiServer.startWithTls()) {
+            Files.copy(secure.certificate(), folder.resolve("ca.crt"));
+            Path token = Files.writeString(folder.resolve("token"), "first");
+            pods.close();
+            client.close();
+            follow(new ApiServerAccess.OfPod("127.0.0.1", String.valueOf(secure.port()), folder).client());
+            start();
+            Files.delete(token);
+
+            assertTryAgain(
+                    "can't ask the API server about pod default/here",
+                    () -> pods.require(identity("here", "u1"), Deadline.after(Duration.ofMillis(500))));
+            assertTryAgain(
+                    "can't ask the API server about pod default/here",
+                    () -> pods.requireAnew(identity("here", "u1"), Deadline.after(Duration.ofMillis(500))));
+        }
+    }
+
+    @Test
     void trimmedPodKeepsItsEmptyParts() {
         Pod bare = new PodBuilder()
                 .withNewMetadata()
