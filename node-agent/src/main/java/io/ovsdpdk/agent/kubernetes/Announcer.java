@@ -47,7 +47,20 @@ public final class Announcer implements PodListener, AutoCloseable {
     public void attached(PodIdentity pod) {
         pods.find(pod.namespace(), pod.name())
                 .filter(found -> NodePods.isOf(found, pod))
-                .ifPresent(this::changed);
+                .ifPresent(found -> {
+                    changed(found);
+                    if (!isThere(found)) {
+                        // Then it may have gone before there was a conversation to end
+                        gone(found);
+                    }
+                });
+    }
+
+    private boolean isThere(Pod pod) {
+        return pods.find(pod.getMetadata().getNamespace(), pod.getMetadata().getName())
+                .filter(now ->
+                        now.getMetadata().getUid().equals(pod.getMetadata().getUid()))
+                .isPresent();
     }
 
     @Override

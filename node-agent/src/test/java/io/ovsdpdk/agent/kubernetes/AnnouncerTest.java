@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.awaitility.core.ConditionFactory;
 import org.junit.jupiter.api.AfterEach;
@@ -482,6 +484,38 @@ class AnnouncerTest {
         await().during(Duration.ofMillis(200))
                 .atMost(Duration.ofSeconds(1))
                 .until(() -> agentsRequests().size() <= asked + 1);
+    }
+
+    @Test
+    void podThatGoesWhileItIsAttachedIsForgotten() {
+        Pod pod = pod("p1", Map.of());
+        AtomicBoolean going = new AtomicBoolean();
+        CountDownLatch gone = new CountDownLatch(1);
+        try (Announcer other = new Announcer(client, pods, _ -> {
+            if (!going.getAndSet(false)) {
+                return List.of();
+            }
+            // It was found, and has no conversation yet
+            server.client().resource(pod).delete();
+            soon().until(() -> gone.getCount() == 0);
+            return List.of(NET1);
+        })) {
+            // After the announcer has heard of it
+            pods.addListener(new PodListener() {
+                @Override
+                public void changed(Pod seen) {}
+
+                @Override
+                public void gone(Pod seen) {
+                    gone.countDown();
+                }
+            });
+            going.set(true);
+
+            other.attached(new PodIdentity("default", "p1", pod.getMetadata().getUid()));
+
+            assertThat(other.conversations()).isZero();
+        }
     }
 
     /** The watch tells of a change before our patch after the answer to it. */
