@@ -4,6 +4,8 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.net.HttpURLConnection;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -38,9 +40,16 @@ final class Conversation {
     /** Of an API server that is away. A change of the pod ends it: then the API server is back. */
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
+    /** So many patches within so long are a quarrel with somebody who undoes them. */
+    private static final int QUARREL = 10;
+
+    private static final Duration QUARREL_TIME = Duration.ofSeconds(10);
+
     private enum Outcome {
         /** There is nothing to say, any more or at all. */
         SAID,
+        /** The pod was told. */
+        TOLD,
         /** Somebody wrote at the same time: again, from what there is now. */
         RIVALLED,
         /** The API server does not answer, or refuses for another reason. */
@@ -61,6 +70,9 @@ final class Conversation {
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
+
+    /** When the pod was told lately, by {@link System#nanoTime}. Of the thread that runs. */
+    private final Deque<Long> told = new ArrayDeque<>();
 
     private final PodRequests requests;
     private final Function<Pod, List<PodInterface>> interfaces;
@@ -113,6 +125,10 @@ final class Conversation {
                 Outcome outcome = speakOrTryAgain(next.get());
                 switch (outcome) {
                     case SAID -> failures = 0;
+                    case TOLD -> {
+                        failures = 0;
+                        restFromQuarrel();
+                    }
                     case RIVALLED -> pause(failures++, LONGEST_PAUSE_OF_RIVALS);
                     case UNHEARD -> pause(failures++, LONGEST_PAUSE);
                 }
@@ -149,6 +165,24 @@ final class Conversation {
         }
     }
 
+    /** Unlike {@link #pause}, whatever is heard: what is heard is the other one's next word. */
+    private void restFromQuarrel() throws InterruptedException {
+        long now = System.nanoTime();
+        told.addLast(now);
+        if (told.size() < QUARREL || now - told.removeFirst() > QUARREL_TIME.toNanos()) {
+            return;
+        }
+        lock.lock();
+        try {
+            long left = LONGEST_PAUSE_OF_RIVALS.toNanos();
+            while (!over && left > 0) {
+                left = changed.awaitNanos(left);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** What nobody thought of may pass too, and must not be the last word to the pod. */
     private Outcome speakOrTryAgain(Pod read) throws InterruptedException {
         try {
@@ -167,7 +201,7 @@ final class Conversation {
         try {
             learn(requests.patchStatus(read, PodPatch.of(read, missing)));
             LOG.info("told: pod={} annotations={}", name(read), missing.keySet());
-            return Outcome.SAID;
+            return Outcome.TOLD;
         } catch (KubernetesClientException e) {
             return switch (e.getCode()) {
                 case HttpURLConnection.HTTP_NOT_FOUND -> Outcome.SAID;

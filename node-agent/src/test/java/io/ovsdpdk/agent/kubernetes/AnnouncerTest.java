@@ -487,6 +487,33 @@ class AnnouncerTest {
     }
 
     @Test
+    void writerThatUndoesEachPatchIsAnsweredEverySecondOnly() {
+        Pod pod = pod("p1", Map.of());
+        AtomicBoolean quarrelling = new AtomicBoolean(true);
+        pods.addListener(new PodListener() {
+            @Override
+            public void changed(Pod seen) {
+                String status = seen.getMetadata().getAnnotations().getOrDefault(NetworkStatus.ANNOTATION, "[]");
+                if (quarrelling.get() && !status.equals("[]")) {
+                    multusWrites(pod, "[]");
+                }
+            }
+
+            @Override
+            public void gone(Pod seen) {}
+        });
+
+        attach(pod, NET1);
+
+        soon().until(() -> agentsRequests().size() >= 10);
+        await().during(Duration.ofMillis(2500))
+                .atMost(Duration.ofSeconds(4))
+                .until(() -> agentsRequests().size() <= 14);
+        quarrelling.set(false);
+        soon().until(() -> isTold(pod));
+    }
+
+    @Test
     void podThatGoesWhileItIsAttachedIsForgotten() {
         Pod pod = pod("p1", Map.of());
         AtomicBoolean going = new AtomicBoolean();
