@@ -14,6 +14,7 @@ import io.ovsdpdk.api.Request;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
@@ -173,6 +174,8 @@ class SwitchUserTest {
             String open = node.newContainer();
             MacAddress mac = attach(node, container);
             MacAddress openMac = attach(node, open);
+            // Only the socket's own rights are to keep the switch out
+            Files.setPosixFilePermissions(node.runDir().resolve("p"), PosixFilePermissions.fromString("rwx--x--x"));
 
             try (GuestProcess guest = guest(node, classes, container, mac, QEMU, "077")) {
                 for (int i = 0; i < 2; i++) {
