@@ -5,10 +5,13 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.OAuthTokenProvider;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The ways to the API server. */
 public sealed interface ApiServerAccess {
@@ -27,7 +30,7 @@ public sealed interface ApiServerAccess {
 
     /**
      * As the ServiceAccount of the pod that the agent runs in. Its token is read anew for each request, since kubelet
-     * replaces it within the hour.
+     * replaces it within the hour; while it can't be read, the last one is used.
      *
      * @param host {@code KUBERNETES_SERVICE_HOST}, an IPv6 address without brackets
      * @param port {@code KUBERNETES_SERVICE_PORT}
@@ -39,22 +42,39 @@ public sealed interface ApiServerAccess {
 
         @Override
         public KubernetesClient client() throws IOException {
-            Path token = serviceAccount.resolve("token");
             // Better known now than by refusals
-            Files.readString(token);
+            Token token = new Token(serviceAccount.resolve("token"));
             return ApiServerAccess.client(new ConfigBuilder(Config.empty())
                     .withMasterUrl("https://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + port)
                     .withCaCertFile(serviceAccount.resolve("ca.crt").toString())
-                    .withOauthTokenProvider(() -> read(token)));
+                    .withOauthTokenProvider(token));
+        }
+    }
+
+    /** It never throws: an exception here would end fabric8's watch for good, where a refusal is tried again. */
+    final class Token implements OAuthTokenProvider {
+        private static final Logger LOG = LoggerFactory.getLogger(Token.class);
+
+        private final Path file;
+        private volatile String last;
+
+        private Token(Path file) throws IOException {
+            this.file = file;
+            this.last = read();
         }
 
-        private static String read(Path token) {
+        private String read() throws IOException {
+            return Files.readString(file).strip();
+        }
+
+        @Override
+        public String getToken() {
             try {
-                return Files.readString(token).strip();
+                last = read();
             } catch (IOException e) {
-                // As any request that fails: whoever asks is ready for those
-                throw new KubernetesClientException("can't read the token of the ServiceAccount: " + e, e);
+                LOG.warn("the token of the ServiceAccount can't be read, going on with the last one: {}", e.toString());
             }
+            return last;
         }
     }
 
