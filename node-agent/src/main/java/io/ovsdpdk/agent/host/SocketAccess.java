@@ -78,7 +78,8 @@ public final class SocketAccess implements AutoCloseable {
 
     /**
      * Closes the folder of the mounts to all but root and the switch, which may walk through it, now and whenever that is
-     * another user: a pod's folder may be anybody's to write to, and only the folders above keep others out.
+     * another user: a pod's folder may be anybody's to write to, and only the folders above keep others out. As long as
+     * nobody knows the switch's user, whom an agent before this one let in stays.
      *
      * @throws LinuxException {@link Errno#EOPNOTSUPP} if the switch is not root and the file system has no access control
      *     lists
@@ -88,7 +89,8 @@ public final class SocketAccess implements AutoCloseable {
         AccessControlList ofRoot = AccessControlList.ofMode(0700);
         AccessControlList wanted = user.isRoot() ? ofRoot : ofRoot.granting(user.uid(), EXECUTE);
         Descriptor file = folder.descriptor();
-        if (list(file).equals(wanted)) {
+        boolean heldOpen = !user.isKnown() && attribute(file).isPresent();
+        if (heldOpen || list(file).equals(wanted)) {
             return;
         }
         if (user.isRoot() && attribute(file).isEmpty()) {

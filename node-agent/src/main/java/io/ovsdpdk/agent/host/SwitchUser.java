@@ -17,10 +17,12 @@ public final class SwitchUser {
 
     private final Optional<Path> database;
     private volatile int uid;
+    private volatile boolean known;
 
     private SwitchUser(Optional<Path> database, int uid) {
         this.database = database;
         this.uid = uid;
+        this.known = database.isEmpty();
     }
 
     /**
@@ -47,6 +49,11 @@ public final class SwitchUser {
         return uid;
     }
 
+    /** False until the database's socket was seen for the first time. */
+    boolean isKnown() {
+        return known;
+    }
+
     /** Root needs no permission. */
     public boolean isRoot() {
         return uid == ROOT;
@@ -55,18 +62,20 @@ public final class SwitchUser {
     /**
      * Looks whose the socket is now; one that is not there belongs to whom it belonged.
      *
-     * @return whether that is another user than before
+     * @return whether that is another user than before, or known for the first time
      */
     boolean lookAgain() {
         if (database.isEmpty()) {
             return false;
         }
         int before = uid;
+        boolean wasKnown = known;
         try {
             uid = (int) Files.getAttribute(database.get(), "unix:uid");
+            known = true;
         } catch (IOException e) {
             LOG.debug("whose the database's socket is can't be seen: {}", e.toString());
         }
-        return uid != before;
+        return uid != before || known != wasKnown;
     }
 }

@@ -252,6 +252,27 @@ class SocketAccessTest {
     }
 
     @Test
+    void switchStaysInTheFolderOfTheMountsWhileTheDatabaseIsAway() throws IOException {
+        Path database = sandbox.file("db.sock", "");
+        Sandbox.run("chown", Integer.toString(OVS.uid()), database.toString());
+        use(SwitchUser.ownerOf(database));
+        folders.probe();
+        Path mounts = sandbox.path.resolve("p");
+        AccessControlList open = list(mounts, ACCESS);
+        Files.delete(database);
+
+        use(SwitchUser.ownerOf(database));
+        folders.probe();
+
+        assertThat(list(mounts, ACCESS)).isEqualTo(open);
+        sandbox.file("db.sock", "");
+        access.lookAgain();
+        try (Folder opened = Folder.open(calls, mounts)) {
+            assertThat(calls.attribute(opened.descriptor(), ACCESS)).isEmpty();
+        }
+    }
+
+    @Test
     void folderOfTheMountsOnAFileSystemWithoutListsIsRefusedUnlessTheSwitchIsRoot() throws IOException {
         mount("ramfs");
         Path mounts = sandbox.path.resolve("v/p");
