@@ -12,6 +12,7 @@ import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
+import io.ovsdpdk.ovsdb.testbed.FolderTree;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,11 +22,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -392,7 +390,7 @@ public final class Node implements AutoCloseable {
             for (Path mount : mounts().reversed()) {
                 unmount(mount);
             }
-            delete(folder);
+            FolderTree.delete(folder);
         }
     }
 
@@ -406,24 +404,5 @@ public final class Node implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new UncheckedIOException(new IOException("interrupted while unmounting " + mount, e));
         }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path visited, IOException failure) throws IOException {
-                if (failure != null) {
-                    throw failure;
-                }
-                Files.delete(visited);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 }

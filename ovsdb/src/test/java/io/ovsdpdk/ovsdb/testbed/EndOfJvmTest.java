@@ -38,7 +38,7 @@ class EndOfJvmTest {
     void removeFolder() throws Exception {
         jvm.destroyForcibly().waitFor();
         if (folder.toFile().exists()) {
-            RunFolder.delete(folder);
+            FolderTree.delete(folder);
         }
     }
 
