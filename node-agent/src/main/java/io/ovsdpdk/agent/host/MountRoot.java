@@ -21,10 +21,9 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The folder with the mount points, root's, made when it is needed, with no way for others than
- * the switch. Each mount shows one socket folder, without
- * set-user-ID bits, devices and execution, and with links refused where the kernel can. Not synchronized: two threads
- * must not work on the same mount point at once, which {@link SocketFolders} sees to.
+ * The folder with the mount points, root's, made when it is needed, which nobody but the switch may walk through. Each
+ * mount shows one socket folder, without set-user-ID bits, devices and execution, and with links refused where the kernel
+ * can. Not synchronized: two threads must not work on the same mount point at once, which {@link SocketFolders} sees to.
  */
 final class MountRoot {
 

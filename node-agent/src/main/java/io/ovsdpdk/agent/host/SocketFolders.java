@@ -322,8 +322,9 @@ public final class SocketFolders {
 
     /**
      * Unmounts whatever is at the folder's mount point, and removes the mount point and the socket folder with all that is
-     * in it, but no volume; the folders above stay, save for one of ours in a pod's volume that is empty then. If a link or a file stands where the folder was, that is removed and
-     * nothing else. Nothing there is success, also in part. Each step is taken even if one before it fails.
+     * in it, but no volume; the folders above stay, save for one of ours in a pod's volume that is empty then. If a link or
+     * a file stands where the folder was, that is removed and nothing else. Nothing there is success, also in part. Each
+     * step is taken even if one before it fails.
      *
      * @throws TreeNotRemovedException if something stays: a mount in the folder, or the time was not enough
      * @throws IOException any other error of the file system
