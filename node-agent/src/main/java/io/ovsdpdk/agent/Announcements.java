@@ -1,7 +1,9 @@
 package io.ovsdpdk.agent;
 
 import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.PodIdentity;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
@@ -19,8 +21,10 @@ final class Announcements {
 
     private final LongSupplier nanoTime;
 
-    /** When each is over. */
-    private final Map<AttachmentId, Long> open = new ConcurrentHashMap<>();
+    /** @param end when it is over */
+    private record Announcement(PodIdentity pod, long end) {}
+
+    private final Map<AttachmentId, Announcement> open = new ConcurrentHashMap<>();
 
     /** Those that were deleted and whose second half may still come, and when that is over. */
     private final Map<AttachmentId, Long> withdrawn = new ConcurrentHashMap<>();
@@ -32,16 +36,24 @@ final class Announcements {
 
     /** Whether the attachment was announced, nothing has come of it yet, and its time is not up. */
     boolean isOpen(AttachmentId id) {
-        Long end = open.get(id);
-        return end != null && !isOver(end);
+        Announcement announcement = open.get(id);
+        return announcement != null && !isOver(announcement.end());
+    }
+
+    /** All of a pod that were announced and of which nothing has come yet. */
+    List<AttachmentId> of(PodIdentity pod) {
+        return open.entrySet().stream()
+                .filter(entry -> entry.getValue().pod().equals(pod))
+                .map(Map.Entry::getKey)
+                .toList();
     }
 
     /** @param timeout that the request came with */
-    void open(AttachmentId id, Duration timeout) {
+    void open(AttachmentId id, PodIdentity pod, Duration timeout) {
         forgetOld();
         withdrawn.remove(id);
         Duration life = timeout.multipliedBy(RUNS).compareTo(LIFE) > 0 ? timeout.multipliedBy(RUNS) : LIFE;
-        open.put(id, nanoTime.getAsLong() + life.toNanos());
+        open.put(id, new Announcement(pod, nanoTime.getAsLong() + life.toNanos()));
     }
 
     /**
@@ -58,14 +70,14 @@ final class Announcements {
     /** A DEL came: the second half of an ADD that was announced comes too late. */
     void withdraw(AttachmentId id) {
         forgetOld();
-        Long end = open.remove(id);
-        if (end != null) {
-            withdrawn.put(id, end);
+        Announcement announcement = open.remove(id);
+        if (announcement != null) {
+            withdrawn.put(id, announcement.end());
         }
     }
 
     private void forgetOld() {
-        open.values().removeIf(this::isOver);
+        open.values().removeIf(announcement -> isOver(announcement.end()));
         withdrawn.values().removeIf(this::isOver);
     }
 

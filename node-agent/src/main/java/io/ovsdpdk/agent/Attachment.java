@@ -64,6 +64,16 @@ record Attachment(
         return folder.mountPoint().equals(other.folder.mountPoint());
     }
 
+    /**
+     * Whether the folder of one is that of the other, or lies in it: a container could do what it likes with the other's,
+     * and one's end would be the other's.
+     */
+    boolean isEntangledWith(Attachment other) {
+        Path hostPath = folder.hostPath();
+        return hostPath.startsWith(other.folder.hostPath())
+                || other.folder.hostPath().startsWith(hostPath);
+    }
+
     /** For logs: who it is, to everybody who may ask. */
     @Override
     public String toString() {

@@ -44,6 +44,13 @@ final class AttachmentPlans {
         }
     }
 
+    /**
+     * What an ADD would make.
+     *
+     * @param podIsSure whether it is known to be for the pod that it says
+     */
+    record Plan(Attachment attachment, boolean podIsSure) {}
+
     /** @throws CniException what is wrong with the request */
     static Wish read(AttachmentRequest request) throws CniException {
         NetworkConfiguration network = NetworkConfiguration.of(request.network());
@@ -57,7 +64,7 @@ final class AttachmentPlans {
      *
      * @throws CniException why it can't be, or can't be now
      */
-    Attachment of(Wish wish, ObjectNode ipam, Deadline deadline) throws CniException, InterruptedException {
+    Plan of(Wish wish, ObjectNode ipam, Deadline deadline) throws CniException, InterruptedException {
         AttachmentId id = wish.id();
         NetworkConfiguration network = wish.network();
         SocketPlaces.Place place = places.find(id, wish.request().pod(), network, deadline);
@@ -71,7 +78,7 @@ final class AttachmentPlans {
                         : "let the container mount the volume at a shorter path");
         refuseLong(switchSocket, "choose a shorter --run-dir of the agent");
         String sandbox = wish.request().sandbox();
-        return new Attachment(
+        Attachment attachment = new Attachment(
                 id,
                 place.pod(),
                 network.name(),
@@ -82,6 +89,7 @@ final class AttachmentPlans {
                 network.legacyAnnotations(),
                 wish.digest(),
                 Attachment.State.MAKING);
+        return new Plan(attachment, place.podIsSure());
     }
 
     /** What a port without a checkpoint belongs to; empty when it is not ours, or somebody tampered with its identity. */

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
@@ -59,6 +60,7 @@ final class Attachments implements AutoCloseable {
     private final AttachmentFolders folders;
     private final Announcements announcements;
     private final Removals removals;
+    private final EarlierSandboxes earlierSandboxes;
 
     private final KeyedLocks<AttachmentId> locks = new KeyedLocks<>();
     private final ReentrantLock admission = new ReentrantLock();
@@ -75,7 +77,9 @@ final class Attachments implements AutoCloseable {
         this.plans = new AttachmentPlans(places, folders);
         this.folders = new AttachmentFolders(folders, known);
         this.announcements = new Announcements(nanoTime);
-        this.removals = new Removals(known, locks, plans, ports, this.folders, announcements);
+        this.removals =
+                new Removals(known, locks, plans, ports, this.folders, announcements, places.cluster()::detached);
+        this.earlierSandboxes = new EarlierSandboxes(known, plans, ports, announcements, removals);
     }
 
     /**
@@ -129,15 +133,17 @@ final class Attachments implements AutoCloseable {
                 .toList();
     }
 
-    /** What a pod is told of: all that was made for it, in the order of its interfaces' names. */
+    /**
+     * What a pod is told of: all that was made for it, in the order of its interfaces' names. Of two of one name the newer
+     * one: the other is of a sandbox before.
+     */
     List<PodInterface> in(Pod pod) {
-        return known.all().stream()
+        Map<String, PodInterface> newest = new TreeMap<>();
+        known.newestFirst().stream()
                 .filter(attachment -> attachment.state() == Attachment.State.MADE)
                 .filter(attachment -> attachment.pod().known() && isIn(pod, attachment.pod()))
-                .map(Attachment::toPodInterface)
-                .sorted(Comparator.comparing(
-                        podInterface -> podInterface.attached().ifname()))
-                .toList();
+                .forEach(attachment -> newest.putIfAbsent(attachment.id().ifname(), attachment.toPodInterface()));
+        return List.copyOf(newest.values());
     }
 
     private static boolean isIn(Pod pod, PodIdentity identity) {
@@ -164,10 +170,10 @@ final class Attachments implements AutoCloseable {
                 throw new CniException(
                         ErrorCode.TRY_AGAIN, "another ADD of " + describe(wish.id()) + " is under way", "try again");
             }
-            Attachment wanted = plans.of(wish, Json.object(), deadline);
+            AttachmentPlans.Plan plan = plans.of(wish, Json.object(), deadline);
             ports.awaitReady(deadline);
-            ports.admit(wanted, known.all());
-            announcements.open(wish.id(), timeout);
+            admit(plan, () -> {}, deadline);
+            announcements.open(wish.id(), plan.attachment().pod(), timeout);
             return Optional.empty();
         }
     }
@@ -187,10 +193,11 @@ final class Attachments implements AutoCloseable {
             if (existing.isPresent()) {
                 return repeat(existing.get(), wish, deadline);
             }
-            Attachment wanted = plans.of(wish, ipam, deadline);
+            AttachmentPlans.Plan plan = plans.of(wish, ipam, deadline);
+            Attachment wanted = plan.attachment();
             ports.awaitReady(deadline);
             finishRemoval(wanted.id(), deadline);
-            admit(wanted);
+            admit(plan, () -> known.enter(wanted), deadline);
             make(wanted, deadline);
             LOG.info("added: {} bridge={}", wanted, wanted.bridge());
             return wanted.attached();
@@ -317,12 +324,26 @@ final class Attachments implements AutoCloseable {
         }
     }
 
-    /** Compares it with all others and takes its place among them, in one moment. */
-    private void admit(Attachment wanted) throws CniException {
+    /**
+     * Compares it with all others and takes its place among them, in one moment: when nothing of the pod's sandboxes before
+     * is in its way any more.
+     */
+    private void admit(AttachmentPlans.Plan plan, Runnable takePlace, Deadline deadline)
+            throws CniException, InterruptedException {
+        while (!isAdmitted(plan, takePlace)) {
+            earlierSandboxes.takeDown(plan, deadline);
+        }
+    }
+
+    private boolean isAdmitted(AttachmentPlans.Plan plan, Runnable takePlace) throws CniException {
         admission.lock();
         try {
-            ports.admit(wanted, known.all());
-            known.enter(wanted);
+            if (earlierSandboxes.areInTheWayOf(plan)) {
+                return false;
+            }
+            ports.admit(plan.attachment(), known.all());
+            takePlace.run();
+            return true;
         } finally {
             admission.unlock();
         }

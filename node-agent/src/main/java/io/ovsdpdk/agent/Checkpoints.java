@@ -14,14 +14,19 @@ import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -86,29 +91,37 @@ final class Checkpoints {
     }
 
     /**
-     * All that were written and not deleted. One that can't be read is put aside under the ending {@code .broken} and
-     * logged; it must not keep the agent from serving the others.
+     * All that were written and not deleted, in the order in which they were written. One that can't be read is put aside
+     * under the ending {@code .broken} and logged; it must not keep the agent from serving the others.
      *
      * @throws IOException when the folder can't be read
      */
     List<Attachment> readAll() throws IOException {
         List<Attachment> attachments = new ArrayList<>();
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
-            for (Path file : files) {
-                if (file.toString().endsWith(SUFFIX)) {
-                    try {
-                        attachments.add(read(file));
-                    } catch (CniException | IllegalArgumentException | IOException e) {
-                        putAside(file, e.getMessage());
-                    }
-                } else if (file.toString().endsWith(SUFFIX + NEW)) {
-                    deleteHalfWritten(file);
+        for (Path file : inOrder()) {
+            if (file.toString().endsWith(SUFFIX)) {
+                try {
+                    attachments.add(read(file));
+                } catch (CniException | IllegalArgumentException | IOException e) {
+                    putAside(file, e.getMessage());
                 }
+            } else if (file.toString().endsWith(SUFFIX + NEW)) {
+                deleteHalfWritten(file);
+            }
+        }
+        return attachments;
+    }
+
+    private List<Path> inOrder() throws IOException {
+        Map<Path, FileTime> files = new HashMap<>();
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
+            for (Path file : all) {
+                files.put(file, Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS));
             }
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
         }
-        return attachments;
+        return files.keySet().stream().sorted(Comparator.comparing(files::get)).toList();
     }
 
     private static void deleteHalfWritten(Path file) {

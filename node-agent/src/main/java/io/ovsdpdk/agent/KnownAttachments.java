@@ -3,10 +3,12 @@ package io.ovsdpdk.agent;
 import io.ovsdpdk.api.AttachmentId;
 import java.io.IOException;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The attachments that the agent knows of, in memory and in their checkpoints. Read by anybody; an attachment is changed
@@ -14,24 +16,38 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class KnownAttachments {
     private final Checkpoints checkpoints;
-    private final Map<AttachmentId, Attachment> known = new ConcurrentHashMap<>();
+    private final Map<AttachmentId, Entry> known = new ConcurrentHashMap<>();
+    private final AtomicLong entered = new AtomicLong();
+
+    /** @param place how many had been entered before it was, in whatever state */
+    private record Entry(Attachment attachment, long place) {}
 
     KnownAttachments(Checkpoints checkpoints) {
         this.checkpoints = checkpoints;
     }
 
     Optional<Attachment> find(AttachmentId id) {
-        return Optional.ofNullable(known.get(id));
+        return Optional.ofNullable(known.get(id)).map(Entry::attachment);
     }
 
     /** All, in whatever state. */
     Collection<Attachment> all() {
-        return List.copyOf(known.values());
+        return known.values().stream().map(Entry::attachment).toList();
+    }
+
+    /** All, in whatever state, the one that became known last first. */
+    List<Attachment> newestFirst() {
+        return known.values().stream()
+                .sorted(Comparator.comparingLong(Entry::place).reversed())
+                .map(Entry::attachment)
+                .toList();
     }
 
     /** Takes it into memory and leaves the checkpoints as they are. */
     void enter(Attachment attachment) {
-        known.put(attachment.id(), attachment);
+        known.compute(
+                attachment.id(),
+                (_, present) -> new Entry(attachment, present == null ? entered.getAndIncrement() : present.place()));
     }
 
     /** Checkpoint first: what could not be written is not known either. */
@@ -48,7 +64,7 @@ final class KnownAttachments {
 
     /** Whether no other attachment uses its socket folder, or is about to. */
     boolean isAloneInFolder(Attachment attachment) {
-        return known.values().stream()
+        return all().stream()
                 .noneMatch(other -> !other.id().equals(attachment.id()) && other.sharesFolderWith(attachment));
     }
 }

@@ -27,6 +27,8 @@ final class PortIdentity {
     /** The folder of the host, where the workload sees it at another path than the host has it. */
     private static final String SOCKET_FOLDER = "socket-folder";
 
+    private static final String POD_UID = "pod-uid";
+
     private PortIdentity() {}
 
     static Map<String, String> externalIds(Attachment attachment) {
@@ -45,7 +47,7 @@ final class PortIdentity {
         if (attachment.pod().known()) {
             ids.put("pod-namespace", attachment.pod().namespace());
             ids.put("pod-name", attachment.pod().name());
-            ids.put("pod-uid", attachment.pod().uid());
+            ids.put(POD_UID, attachment.pod().uid());
         }
         ids.values().removeIf(String::isEmpty);
         return ids;
@@ -53,6 +55,11 @@ final class PortIdentity {
 
     static boolean isOurs(Map<String, String> externalIds) {
         return OWNER.equals(externalIds.get("owner"));
+    }
+
+    /** Whether the port is ours and was made for a pod of this UID. */
+    static boolean isOf(String uid, Map<String, String> externalIds) {
+        return isOurs(externalIds) && uid.equals(externalIds.get(POD_UID));
     }
 
     /**
@@ -68,7 +75,7 @@ final class PortIdentity {
         try {
             AttachmentId id = new AttachmentId(value(externalIds, "container-id"), value(externalIds, "ifname"));
             PodIdentity pod = new PodIdentity(
-                    value(externalIds, "pod-namespace"), value(externalIds, "pod-name"), value(externalIds, "pod-uid"));
+                    value(externalIds, "pod-namespace"), value(externalIds, "pod-name"), value(externalIds, POD_UID));
             Path socket = Path.of(value(externalIds, "socket-path"));
             FolderLocation location = externalIds.containsKey(SOCKET_FOLDER)
                     ? places.recorded(Path.of(externalIds.get(SOCKET_FOLDER)), pod)

@@ -85,7 +85,7 @@ final class Ports {
         refuseWithoutDpdk(ErrorCode.DPDK_OFF);
         refuseBridge(wanted.bridge());
         for (Attachment other : others) {
-            if (!other.id().containerId().equals(wanted.id().containerId()) && isEntangled(other, wanted)) {
+            if (!other.id().containerId().equals(wanted.id().containerId()) && other.isEntangledWith(wanted)) {
                 throw taken(
                         "path " + Quoted.of(wanted.folder().location().toString()),
                         "container " + other.id().containerId());
@@ -122,16 +122,6 @@ final class Ports {
         if (ports + unseen >= LIMIT) {
             throw full(ErrorCode.PORT_LIMIT);
         }
-    }
-
-    /**
-     * Whether the folder of one is that of the other, or lies in it: a container could do what it likes with the other's,
-     * and one's end would be the other's.
-     */
-    private static boolean isEntangled(Attachment one, Attachment other) {
-        Path folder = one.folder().hostPath();
-        return folder.startsWith(other.folder().hostPath())
-                || other.folder().hostPath().startsWith(folder);
     }
 
     private void refuseWithoutDpdk(ErrorCode code) throws CniException {
@@ -417,6 +407,13 @@ final class Ports {
         return localSwitch.interfaces().stream()
                 .anyMatch(
                         iface -> iface.options().getOrDefault(SOCKET_OPTION, "").startsWith(folder + "/"));
+    }
+
+    /** Ours that were made for a pod of this UID. */
+    List<Port> ofPod(String uid) {
+        return localSwitch.ports().stream()
+                .filter(port -> PortIdentity.isOf(uid, port.externalIds()))
+                .toList();
     }
 
     /** Whether what the switch's database holds is known now. */

@@ -2,6 +2,7 @@ package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.KeyedLocks;
 import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
 import io.ovsdpdk.ovsdb.Port;
@@ -17,6 +18,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +65,7 @@ final class Removals implements AutoCloseable {
     private final Ports ports;
     private final AttachmentFolders folders;
     private final Announcements announcements;
+    private final Consumer<PodIdentity> removed;
 
     /** How many deletions queue for each attachment. */
     private final Map<AttachmentId, Integer> queued = new ConcurrentHashMap<>();
@@ -70,20 +73,25 @@ final class Removals implements AutoCloseable {
     private final ExecutorService background = Executors.newThreadPerTaskExecutor(
             Thread.ofVirtual().name("removal-", 1).factory());
 
-    /** @param locks of the attachments, shared with whoever else works on them */
+    /**
+     * @param locks of the attachments, shared with whoever else works on them
+     * @param removed gets the pod of each attachment that is gone; must not wait for anything
+     */
     Removals(
             KnownAttachments known,
             KeyedLocks<AttachmentId> locks,
             AttachmentPlans plans,
             Ports ports,
             AttachmentFolders folders,
-            Announcements announcements) {
+            Announcements announcements,
+            Consumer<PodIdentity> removed) {
         this.known = known;
         this.locks = locks;
         this.plans = plans;
         this.ports = ports;
         this.folders = folders;
         this.announcements = announcements;
+        this.removed = removed;
     }
 
     /** Removes whatever there is of an attachment; returns when it is done, or goes on in the background. */
@@ -201,6 +209,7 @@ final class Removals implements AutoCloseable {
             deletion.of(leaving.get(), deadline);
             folders.removeAndForget(leaving.get());
             LOG.info("deleted: {}", leaving.get());
+            removed.accept(leaving.get().pod());
             return Optional.empty();
         } catch (OvsdbException | IOException e) {
             return Optional.of(String.valueOf(e.getMessage()));

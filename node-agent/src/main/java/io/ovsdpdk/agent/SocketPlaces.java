@@ -35,10 +35,11 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
      * A place for a socket.
      *
      * @param pod whose it is, with its UID where that is known
+     * @param podIsSure whether that is more than somebody's word: without Kubernetes the runtime's must do
      * @param location the socket's folder
      * @param workloadFolder the same as the workload sees it
      */
-    record Place(PodIdentity pod, FolderLocation location, Path workloadFolder) {}
+    record Place(PodIdentity pod, boolean podIsSure, FolderLocation location, Path workloadFolder) {}
 
     /**
      * Where the socket of an attachment is to be.
@@ -67,7 +68,11 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
                             + ", and sharedDir says " + Quoted.of(sharedDir.toString()),
                     "leave sharedDir out: the network binding plugin computes the path for QEMU");
         }
-        return new Place(known.map(found -> withUid(pod, found)).orElse(pod), location, location.path());
+        return new Place(
+                known.map(found -> withUid(pod, found)).orElse(pod),
+                known.isPresent() || cluster.pods().isEmpty(),
+                location,
+                location.path());
     }
 
     private Place inVolume(PodIdentity pod, Optional<String> volume, Deadline deadline)
@@ -102,7 +107,7 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
         SocketVolume volume = SocketVolume.of(pod, chosen);
         FolderLocation location = location(identity, volume);
         requireVolume(identity, location, volume.source());
-        return new Place(identity, location, volume.workloadFolder());
+        return new Place(identity, true, location, volume.workloadFolder());
     }
 
     private FolderLocation location(PodIdentity pod, SocketVolume volume) throws CniException {

@@ -467,6 +467,20 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         agent.ports.checkStatus();
     }
 
+    /** Without Kubernetes the runtime's word is all there is. */
+    @Test
+    void podHasOneSandboxAtATime() throws Exception {
+        AttachmentId next = newId();
+        agent.attachments.add(TestAgent.request(id, "u-1", agent.network()), Json.object(), soon());
+        agent.attachments.add(TestAgent.request(sibling(id), "u-1", agent.network()), Json.object(), soon());
+
+        agent.attachments.add(TestAgent.request(next, "u-1", agent.network()), Json.object(), soon());
+
+        assertThat(agent.hasPort(id)).isFalse();
+        assertThat(agent.hasPort(next)).isTrue();
+        assertThat(agent.hasPort(sibling(id))).as("it is in nobody's way").isTrue();
+    }
+
     @Test
     void manyAddsAndDeletesAtOnceLeaveNothing() throws Exception {
         List<AttachmentId> ids = IntStream.range(0, 24)

@@ -8,6 +8,7 @@ import static io.ovsdpdk.agent.TestAgent.soon;
 import static io.ovsdpdk.agent.kubernetes.testbed.Pods.pod;
 import static io.ovsdpdk.agent.kubernetes.testbed.Pods.withVolume;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -30,7 +31,10 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -425,6 +429,146 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
                 "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/" + "x".repeat(100) + "\"}]"));
 
         assertFails(ErrorCode.CONFIGURATION, "can have 107", () -> add(id, pod, network()));
+    }
+
+    private static Pod withSubPath() {
+        return pod(
+                "app",
+                NODE,
+                "\"volumes\": [{\"name\": \"shared-dir\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/s\", \"subPath\": \"a/b\"}]");
+    }
+
+    static Map<String, Pod> podsWithVolumes() {
+        return Map.of(
+                "", withVolume("app", NODE, "shared-dir", EMPTY_DIR),
+                "a/b", withSubPath(),
+                "ovs-dpdk/sockets", launcher());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "a/b", "ovs-dpdk/sockets"})
+    void lateDelOfASandboxBeforeTakesNothingOfTheNewOne(String below) throws Exception {
+        Pod pod = start(podsWithVolumes().get(below));
+        Path sockets =
+                volume(pod, pod.getSpec().getVolumes().getFirst().getName()).resolve(below);
+        AttachmentId before = id;
+        add(before, pod, network());
+        add(sibling(before), pod, network());
+        Files.createFile(sockets.resolve("net1.sock"));
+
+        id = newId();
+        Attached attached = add(id, pod, network());
+
+        assertThat(agent.hasPort(before)).isFalse();
+        assertThat(agent.hasPort(sibling(before))).isFalse();
+        assertThat(agent.checkpointOf(before)).doesNotExist();
+        assertSwitchReaches(sockets.resolve("net1.sock"));
+        agent.attachments.delete(before);
+        agent.attachments.delete(sibling(before));
+        assertThat(sockets.resolve("net1.sock")).exists();
+        assertThat(agent.mountsInUse()).hasSize(1);
+        assertThat(agent.attachments.check(request(id, pod, network()), soon())).isEqualTo(attached);
+        assertThat(agent.attachments.count()).isEqualTo(1);
+    }
+
+    @Test
+    void sandboxBeforeIsFoundWithoutItsCheckpoint() throws Exception {
+        Pod pod = start(launcher());
+        AttachmentId before = id;
+        add(before, pod, network());
+        Files.delete(agent.checkpointOf(before));
+        agent.restart();
+
+        id = newId();
+        add(id, pod, network());
+
+        assertThat(agent.hasPort(before)).isFalse();
+        assertSwitchReaches(volume(pod, "hook-sidecar-sockets").resolve("ovs-dpdk/sockets/net1.sock"));
+    }
+
+    @Test
+    void sandboxBeforeThatIsStillBeingAttachedGivesWay() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        AttachmentId before = id;
+        ovs.suspendSwitch();
+        Future<Attached> late = threads.submit(() -> add(before, pod, network()));
+        await().until(() -> agent.hasPort(before));
+        id = newId();
+        Future<Attached> next = threads.submit(() -> add(id, pod, network()));
+        await().until(() -> agent.attachments.footprint() == 2);
+
+        ovs.resumeSwitch();
+
+        assertThat(next.get(10, TimeUnit.SECONDS).socketPath()).isEqualTo("/sockets/net1.sock");
+        assertThatThrownBy(() -> late.get(10, TimeUnit.SECONDS))
+                .hasMessageContaining("deleted while it was being made");
+        assertThat(agent.hasPort(before)).isFalse();
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+    }
+
+    /** Its DEL is lost, and its IPAM plugin ends only now. */
+    @Test
+    void secondHalfOfAnAddForASandboxBeforeComesTooLate() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        AttachmentId before = id;
+        ObjectNode ipam = Json.object().put("cniVersion", "1.1.0");
+        agent.attachments.announce(request(before, pod, network()), Duration.ofSeconds(10));
+        id = newId();
+        agent.attachments.announce(request(id, pod, network()), Duration.ofSeconds(10));
+        agent.attachments.add(request(id, pod, network()), ipam, soon());
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "deleted while the IPAM plugin ran",
+                () -> agent.attachments.add(request(before, pod, network()), ipam, soon()));
+
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+    }
+
+    @Test
+    void sandboxBeforeThatCannotBeRemovedInTimeMeansTryAgain() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        AttachmentId before = id;
+        add(before, pod, network());
+        ovs.database().suspend();
+        id = newId();
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "had another sandbox before, whose interface net1 is not removed yet",
+                () -> agent.attachments.add(
+                        request(id, pod, network()), Json.object(), Deadline.after(Duration.ofMillis(300))));
+
+        ovs.database().resume();
+        add(id, pod, network());
+        assertThat(agent.hasPort(before)).isFalse();
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+    }
+
+    @Test
+    void folderOfAnotherPodIsTakenWhateverThatOneIsCalled() throws Exception {
+        Path shared = Files.createDirectories(agent.root().resolve("tenant"));
+        String hostPath = "\"hostPath\": {\"path\": \"" + shared + "\"}";
+        Attached first = add(id, start(withVolume("app", NODE, "shared-dir", hostPath)), network());
+        Pod other = start(withVolume("other", NODE, "shared-dir", hostPath));
+
+        assertFails(ErrorCode.CONFIGURATION, "is taken by container", () -> add(newId(), other, network()));
+
+        assertThat(agent.hasPort(id)).isTrue();
+        assertThat(first.socketPath()).isEqualTo("/sockets/net1.sock");
+    }
+
+    /** The runtime says a UID, and neither memory nor the API server knows of it. */
+    @Test
+    void uidThatNobodyConfirmsTakesNothingAway() throws Exception {
+        agent.attachments.add(TestAgent.request(id, "u-1", agent.network()), Json.object(), soon());
+        AttachmentId second = newId();
+
+        agent.attachments.add(TestAgent.request(second, "u-1", agent.network()), Json.object(), soon());
+
+        assertThat(agent.hasPort(id)).isTrue();
+        assertThat(agent.hasPort(second)).isTrue();
     }
 
     @Test

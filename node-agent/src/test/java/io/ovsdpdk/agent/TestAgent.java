@@ -137,9 +137,14 @@ final class TestAgent implements AutoCloseable {
                 .put("sharedDir", root().toString());
     }
 
+    /** For a pod that has no other container. */
     static AttachmentRequest request(AttachmentId id, ObjectNode network) {
+        return request(id, "uid-" + id.containerId(), network);
+    }
+
+    static AttachmentRequest request(AttachmentId id, String uid, ObjectNode network) {
         return new AttachmentRequest(
-                id, "/run/netns/test", new PodIdentity("default", "pod", "uid-1"), Optional.empty(), network);
+                id, "/run/netns/test", new PodIdentity("default", "pod", uid), Optional.empty(), network);
     }
 
     Attached add(AttachmentId id) throws CniException, InterruptedException {

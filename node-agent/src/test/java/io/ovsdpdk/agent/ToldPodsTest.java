@@ -63,6 +63,8 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         Path kubeconfig = server.writeKubeconfig(agent.folder.resolve("kubeconfig"), "token");
         cluster = Cluster.join(new ClusterNode(NODE, new ApiServerAccess.OfKubeconfig(kubeconfig)));
         cluster.announce(pod -> agent.attachments.in(pod));
+        agent.cluster = cluster;
+        agent.restart();
         asked = new Agent(agent.attachments, agent.ports, cluster, agent.folders.probe(), false);
     }
 
@@ -129,6 +131,36 @@ class ToldPodsTest extends AttachmentsOnASwitch {
 
         inTime().until(() -> path(marker).equals(socket));
         assertThat(path(pod)).isEmpty();
+    }
+
+    /** Both are there only when the pod was not known for sure: their UID is then no more than the runtime's word. */
+    @Test
+    void ofTwoSandboxesThePodIsToldOfTheNewerOneThatIsThere() throws IOException {
+        AttachmentId before = id;
+        Pod pod = pod("p1", Map.of(NETWORKS, "fast"));
+        cluster.close();
+        joinWithoutApiServer();
+        String first = add(pod, "net1").socketPath();
+        id = TestAgent.newId();
+        String second = add(pod, "net1").socketPath();
+        server.restart();
+        multusWrites(pod, "[{\"interface\": \"net1\"}]");
+        inTime().until(() -> path(pod).equals(second));
+
+        agent.restart();
+        asked = new Agent(agent.attachments, agent.ports, cluster, agent.folders.probe(), false);
+        multusWrites(pod, "[{\"interface\": \"net1\"}]");
+        inTime().until(() -> path(pod).equals(second));
+
+        assertThat(asked.apply(new Request.Delete(id))).isEqualTo(new Reply.Done());
+        inTime().until(() -> path(pod).equals(first));
+        assertThat(before).isNotEqualTo(id);
+    }
+
+    /** Memory is empty until it is back. */
+    private void joinWithoutApiServer() throws IOException {
+        server.stop();
+        join();
     }
 
     private Attached add(Pod pod, String ifname) {

@@ -56,6 +56,15 @@ public final class Announcer implements PodListener, AutoCloseable {
                 });
     }
 
+    /** An interface of a pod was removed: where another one of its name is there, the pod is told of that. */
+    public void detached(PodIdentity pod) {
+        pods.find(pod.namespace(), pod.name())
+                .filter(found -> NodePods.isOf(found, pod))
+                .ifPresent(found -> Optional.ofNullable(
+                                conversations.get(found.getMetadata().getUid()))
+                        .ifPresent(conversation -> conversation.hear(found)));
+    }
+
     private boolean isThere(Pod pod) {
         return pods.find(pod.getMetadata().getNamespace(), pod.getMetadata().getName())
                 .filter(now ->

@@ -76,6 +76,11 @@ public final class Cluster implements AutoCloseable {
         announcer.ifPresent(found -> found.attached(pod));
     }
 
+    /** An interface of a pod was removed. */
+    public void detached(PodIdentity pod) {
+        announcer.ifPresent(found -> found.detached(pod));
+    }
+
     /** What people are shown; empty without Kubernetes. */
     public Optional<NodeView.Cluster> view() {
         return pods.map(known ->
