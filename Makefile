@@ -69,7 +69,7 @@ check: jdk packages root ## the developer's loop, under 3 minutes: test without 
 test-apiserver: jdk ## the agent's part in a cluster on a real kube-apiserver, which is built first: once, some 5 minutes
 	@$(call install,openssl util-linux maven)
 	@home=$$(toolchain/kube-apiserver) && $(MVN) verify -pl node-agent -am \
-	  -Dtest=KubeApiServerIT -Dsurefire.failIfNoSpecifiedTests=false -Dkube-apiserver=$$home
+	  -Dtest='KubeApiServer*IT' -Dsurefire.failIfNoSpecifiedTests=false -Dkube-apiserver=$$home
 
 .PHONY: build
 build: package ## the jars, without tests

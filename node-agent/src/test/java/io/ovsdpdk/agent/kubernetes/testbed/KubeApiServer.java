@@ -5,10 +5,16 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -120,6 +126,44 @@ public final class KubeApiServer implements AutoCloseable {
                 current-context: testbed
                 """.formatted(port, token));
         return new ApiServerAccess.OfKubeconfig(kubeconfig).client();
+    }
+
+    /**
+     * The way of a pod with a ServiceAccount.
+     *
+     * @param serviceAccount a folder, which gets {@code ca.crt}; whoever calls writes {@code token}
+     */
+    public ApiServerAccess accessOfPod(Path serviceAccount) throws IOException {
+        Files.copy(
+                folder.resolve("certificates/apiserver.crt"),
+                serviceAccount.resolve("ca.crt"),
+                StandardCopyOption.REPLACE_EXISTING);
+        return new ApiServerAccess.OfPod("127.0.0.1", String.valueOf(port), serviceAccount);
+    }
+
+    /** Forgets what its contents were before now: nobody can watch from an earlier version on. */
+    public void compact() throws IOException {
+        String answer = post("/v3/kv/put", "{\"key\": \"dGVzdA==\"}");
+        String revision = answer.replaceAll(".*\"revision\":\"(\\d+)\".*", "$1");
+        post("/v3/kv/compaction", "{\"revision\": " + revision + ", \"physical\": true}");
+    }
+
+    private String post(String path, String body) throws IOException {
+        URI uri = URI.create("http://127.0.0.1:" + etcdPort + path);
+        try (HttpClient http = HttpClient.newHttpClient()) {
+            HttpResponse<String> answer = http.send(
+                    HttpRequest.newBuilder(uri)
+                            .POST(HttpRequest.BodyPublishers.ofString(body))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            if (answer.statusCode() != 200) {
+                throw new IOException(path + " answers " + answer.body());
+            }
+            return answer.body().strip();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while asking etcd");
+        }
     }
 
     private static int freePort() {
