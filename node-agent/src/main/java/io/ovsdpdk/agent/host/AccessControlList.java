@@ -164,6 +164,28 @@ record AccessControlList(List<Entry> entries) {
         return new AccessControlList(granting);
     }
 
+    /** The same list, where it does not name this user; the mask becomes as narrow as the others' entries allow. */
+    AccessControlList without(int uid) {
+        if (entries.stream().noneMatch(entry -> entry.names(uid))) {
+            return this;
+        }
+        int mask = mask();
+        List<Entry> others = entries.stream()
+                .filter(entry -> entry.tag() != Tag.MASK && !entry.names(uid))
+                .map(entry -> entry.tag().isMasked() ? masked(entry, mask) : entry)
+                .toList();
+        if (others.stream().noneMatch(entry -> entry.tag() == Tag.USER || entry.tag() == Tag.GROUP)) {
+            return new AccessControlList(others);
+        }
+        int narrowest = others.stream()
+                .filter(entry -> entry.tag().isMasked())
+                .mapToInt(Entry::permissions)
+                .reduce(0, (one, other) -> one | other);
+        List<Entry> without = new ArrayList<>(others);
+        without.add(others.size() - 1, new Entry(Tag.MASK, narrowest, NO_ID));
+        return new AccessControlList(without);
+    }
+
     private static Entry masked(Entry entry, int mask) {
         return new Entry(entry.tag(), entry.permissions() & mask, entry.id());
     }

@@ -32,6 +32,7 @@ final class FolderWatch implements AutoCloseable {
 
     private final LinuxCalls calls;
     private final Consumer<Set<Integer>> listener;
+    private final Runnable ended;
     private final Descriptor inotify;
 
     /** Its removal is an event, which ends the thread's waiting. */
@@ -39,9 +40,11 @@ final class FolderWatch implements AutoCloseable {
 
     private final CountDownLatch closed = new CountDownLatch(1);
 
-    private FolderWatch(LinuxCalls calls, Consumer<Set<Integer>> listener, Descriptor inotify, int bell) {
+    private FolderWatch(
+            LinuxCalls calls, Consumer<Set<Integer>> listener, Runnable ended, Descriptor inotify, int bell) {
         this.calls = calls;
         this.listener = listener;
+        this.ended = ended;
         this.inotify = inotify;
         this.bell = bell;
     }
@@ -51,12 +54,14 @@ final class FolderWatch implements AutoCloseable {
      *
      * @param listener gets the numbers of the watches that saw something, and {@link LinuxCalls#EVENTS_LOST} when others
      *     may have too
+     * @param ended runs in the thread when it is about to end though nobody has closed the watch; nothing more is told, and
+     *     nothing may be called any more when it returns
      */
-    static FolderWatch start(LinuxCalls calls, Consumer<Set<Integer>> listener) throws LinuxException {
+    static FolderWatch start(LinuxCalls calls, Consumer<Set<Integer>> listener, Runnable ended) throws LinuxException {
         Descriptor inotify = calls.newInotify();
         try {
             int bell = calls.addWatch(inotify, "/", LinuxCalls.IN_DELETE_SELF);
-            FolderWatch watch = new FolderWatch(calls, listener, inotify, bell);
+            FolderWatch watch = new FolderWatch(calls, listener, ended, inotify, bell);
             Thread.ofPlatform().daemon().name("folder-watch").start(watch::run);
             return watch;
         } catch (LinuxException e) {
@@ -92,11 +97,15 @@ final class FolderWatch implements AutoCloseable {
             do {
                 Set<Integer> watches = awaitEvents(buffer);
                 rung = watches.contains(bell);
-                tell(watches);
+                listener.accept(watches);
             } while (!rung && !closed.await(PAUSE.toNanos(), TimeUnit.NANOSECONDS));
-        } catch (InterruptedException | LinuxException e) {
-            LOG.error("socket folders are not watched any longer: {}", e.toString());
+        } catch (InterruptedException | LinuxException | RuntimeException | Error e) {
+            // An Error too, such as memory that is short for a moment: guests would not be connected to for ever
+            LOG.error("socket folders are not watched for a moment: {}", e.toString());
         } finally {
+            if (closed.getCount() > 0) {
+                ended.run();
+            }
             closeQueue();
         }
     }
@@ -109,15 +118,6 @@ final class FolderWatch implements AutoCloseable {
                 return Set.of();
             }
             throw e;
-        }
-    }
-
-    /** Whatever goes wrong with one folder, the others must be watched on. */
-    private void tell(Set<Integer> watches) {
-        try {
-            listener.accept(watches);
-        } catch (RuntimeException e) {
-            LOG.error("a bug: what happened in a socket folder was not looked at", e);
         }
     }
 

@@ -10,12 +10,15 @@ import static io.ovsdpdk.agent.host.Errno.EOPNOTSUPP;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,6 +47,11 @@ public final class SocketAccess implements AutoCloseable {
     private final Map<Path, Followed> followed = new HashMap<>();
     private Optional<FolderWatch> watch = Optional.empty();
     private Optional<Path> mountRoot = Optional.empty();
+
+    /** Between two attempts to watch again, when that has failed. */
+    private static final Duration PAUSE = Duration.ofSeconds(1);
+
+    private final CountDownLatch closed = new CountDownLatch(1);
 
     /** A mount of ours, and the sockets that are expected in it. */
     private static final class Followed {
@@ -108,6 +116,7 @@ public final class SocketAccess implements AutoCloseable {
      * @throws LinuxException {@link Errno#EOPNOTSUPP} on a file system without access control lists
      */
     void openOwn(Folder folder) throws LinuxException {
+        lookIfUnknown();
         if (!user.isRoot()) {
             int mode = folder.status().permissions();
             set(folder.descriptor(), ACCESS, AccessControlList.ofMode(mode).granting(user.uid(), EXECUTE));
@@ -121,8 +130,31 @@ public final class SocketAccess implements AutoCloseable {
      * @throws LinuxException {@link Errno#EOPNOTSUPP} on a file system without access control lists
      */
     void open(Folder folder) throws LinuxException {
+        lookIfUnknown();
         if (!user.isRoot()) {
             grant(folder.descriptor(), EXECUTE);
+        }
+    }
+
+    /** Takes back what {@link #open} gave: all rights are as if the switch had never been named. */
+    void close(Folder folder) throws LinuxException {
+        if (user.isRoot()) {
+            return;
+        }
+        Optional<byte[]> present = attribute(folder.descriptor());
+        if (present.isPresent()) {
+            AccessControlList list = AccessControlList.decode(present.get());
+            AccessControlList without = list.without(user.uid());
+            if (!without.equals(list)) {
+                set(folder.descriptor(), ACCESS, without);
+            }
+        }
+    }
+
+    /** Whoever makes a folder has seen the database, and so can see whose it is; others are told of that a moment later. */
+    private void lookIfUnknown() {
+        if (!user.isKnown()) {
+            lookAgain();
         }
     }
 
@@ -176,7 +208,7 @@ public final class SocketAccess implements AutoCloseable {
     /** Under the lock. A folder that was replaced since gets another watch. */
     private void watch(Followed folder) throws LinuxException {
         if (watch.isEmpty()) {
-            watch = Optional.of(FolderWatch.start(calls, this::changed));
+            watch = Optional.of(FolderWatch.start(calls, this::changed, this::watchAnew));
         }
         int number = watch.get().add(folder.mountPoint);
         if (number != folder.watch) {
@@ -224,19 +256,54 @@ public final class SocketAccess implements AutoCloseable {
         looks.forEach(this::openOrTell);
     }
 
+    /** In the thread of a watch that ended. */
+    private void watchAnew() {
+        try {
+            do {
+                forgetWatch();
+                watchAll();
+            } while (isUnwatched() && !closed.await(PAUSE.toNanos(), TimeUnit.NANOSECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private synchronized void forgetWatch() {
+        watch = Optional.empty();
+        followed.values().forEach(folder -> folder.watch = NOT_WATCHED);
+    }
+
+    private synchronized boolean isUnwatched() {
+        return watch.isEmpty() && !user.isRoot() && !followed.isEmpty();
+    }
+
+    /** What appeared meanwhile is opened. */
+    private void watchAll() {
+        List<Look> looks;
+        synchronized (this) {
+            if (closed.getCount() == 0) {
+                return;
+            }
+            followed.values().forEach(this::watchOrNot);
+            looks = followed.values().stream().map(Look::new).toList();
+        }
+        looks.forEach(this::openOrTell);
+    }
+
+    /** Whatever goes wrong with one folder, the others must be looked at. */
     private void openOrTell(Look look) {
         try {
             open(look);
-        } catch (LinuxException e) {
+        } catch (LinuxException | RuntimeException e) {
             tell(look.mountPoint(), e);
         }
     }
 
-    private synchronized void tell(Path mountPoint, LinuxException e) {
+    private synchronized void tell(Path mountPoint, Exception e) {
         Followed folder = followed.get(mountPoint);
         if (folder != null && !folder.failed) {
             folder.failed = true;
-            LOG.warn("can't open a socket to the switch: mount={} reason={}", mountPoint, e.getMessage());
+            LOG.warn("can't open a socket to the switch: mount={} reason={}", mountPoint, e.toString());
         }
     }
 
@@ -310,13 +377,10 @@ public final class SocketAccess implements AutoCloseable {
             return;
         }
         tellUser();
-        List<Look> looks;
         synchronized (this) {
-            followed.values().forEach(this::watchOrNot);
-            looks = followed.values().stream().map(Look::new).toList();
             mountRoot.ifPresent(this::encloseOrTell);
         }
-        looks.forEach(this::openOrTell);
+        watchAll();
     }
 
     /** One that is gone is enclosed when it is made again. */
@@ -343,6 +407,7 @@ public final class SocketAccess implements AutoCloseable {
     /** Ends the watch. */
     @Override
     public synchronized void close() throws LinuxException {
+        closed.countDown();
         if (watch.isPresent()) {
             watch.get().close();
             watch = Optional.empty();

@@ -212,6 +212,17 @@ public final class SocketFolders {
         }
     }
 
+    /** Another's folder stays, and gets its rights back. */
+    private void closeToSwitch(FolderLocation location) throws LinuxException {
+        Optional<Folder> container =
+                location.layout().isOurs() ? Optional.empty() : openIfThere(location, location.relative());
+        if (container.isPresent()) {
+            try (Folder opened = container.get()) {
+                access.close(opened);
+            }
+        }
+    }
+
     /**
      * From now on the switch can connect to a socket of a prepared folder, if it is there and whenever it appears, until it
      * or the folder is removed.
@@ -264,8 +275,8 @@ public final class SocketFolders {
     }
 
     /**
-     * Takes away what {@link #prepare} made, and nothing that was there before: the mount, the container's folder with
-     * all that is in it, and of the folders above those that are empty. Whoever calls this sees to it that no other
+     * Takes away what {@link #prepare} made, and nothing that was there before: the mount, the switch's rights to another's
+     * folder, the container's folder with all that is in it, and of the folders above those that are empty. Whoever calls this sees to it that no other
      * attachment has come to use the folder since.
      *
      * @throws IOException as {@link #remove}
@@ -277,6 +288,7 @@ public final class SocketFolders {
             Steps steps = new Steps();
             if (made.createdMount()) {
                 unmount(steps, folder.mountPoint(), mountPoint);
+                steps.take(() -> closeToSwitch(folder.location()));
             }
             if (made.createdFolder()) {
                 steps.take(() -> removeTree(folder.location()));

@@ -13,15 +13,19 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A switch that is not root, and pods that are not either, as the kernel sees them. */
@@ -43,6 +47,12 @@ class SocketAccessTest {
         private final AtomicInteger changes = new AtomicInteger();
         private final AtomicInteger listings = new AtomicInteger();
         private final AtomicInteger losses = new AtomicInteger();
+
+        /** What the next reading of events fails with. */
+        private final AtomicReference<Throwable> fault = new AtomicReference<>();
+
+        /** A file whose rights can't be read: its label. */
+        private volatile String unreadable = "";
 
         /** Holds up the watch's thread while it is not open. */
         private volatile CountDownLatch gate = new CountDownLatch(0);
@@ -67,10 +77,23 @@ class SocketAccessTest {
         @Override
         Set<Integer> awaitEvents(Descriptor inotify, MemorySegment buffer) throws LinuxException {
             Set<Integer> watches = super.awaitEvents(inotify, buffer);
+            switch (fault.getAndSet(null)) {
+                case LinuxException e -> throw e;
+                case Error e -> throw e;
+                case null, default -> {}
+            }
             if (watches.contains(EVENTS_LOST)) {
                 losses.incrementAndGet();
             }
             return watches;
+        }
+
+        @Override
+        Optional<byte[]> attribute(Descriptor file, String attribute) throws LinuxException {
+            if (!unreadable.isEmpty() && file.label().endsWith(unreadable)) {
+                throw new IllegalArgumentException("not an access control list");
+            }
+            return super.attribute(file, attribute);
         }
 
         @Override
@@ -402,7 +425,11 @@ class SocketAccessTest {
     }
 
     private SocketFolder attachAnother() throws IOException {
-        SocketFolder folder = folders.prepare(new FolderLocation(sandbox.path.resolve("v"), Path.of(""), "c2"))
+        return attachAnother("c2");
+    }
+
+    private SocketFolder attachAnother(String container) throws IOException {
+        SocketFolder folder = folders.prepare(new FolderLocation(sandbox.path.resolve("v"), Path.of(""), container))
                 .folder();
         folders.follow(folder, SOCKET);
         return folder;
@@ -437,6 +464,49 @@ class SocketAccessTest {
             awaitConnection(seenBySwitch(quiet));
         }
         assertThat(calls.losses).hasPositiveValue();
+    }
+
+    static List<Throwable> faults() {
+        return List.of(new LinuxException("read", "inotify", 5), new OutOfMemoryError("for a test"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("faults")
+    void watchThatFailsBeginsAnew(Throwable fault) throws IOException {
+        SocketFolder folder = attach();
+        long before = watches();
+        calls.fault.set(fault);
+
+        // Its event is what the failed reading had
+        try (var _ = POD.listen(socketIn(folder), 077)) {
+            awaitConnection(seenBySwitch(folder));
+            Files.delete(socketIn(folder));
+        }
+        try (var _ = POD.listen(socketIn(folder), 077)) {
+            awaitConnection(seenBySwitch(folder));
+        }
+
+        await().atMost(PATIENCE).untilAsserted(() -> assertThat(watches()).isEqualTo(before));
+        assertThat(calls.fault).hasNullValue();
+    }
+
+    @Test
+    void folderThatCanNotBeLookedAtDelaysNoOther() throws IOException {
+        SocketFolder broken = attach();
+        List<SocketFolder> others = List.of(attachAnother("c2"), attachAnother("c3"), attachAnother("c4"));
+        calls.unreadable = "p/" + broken.mountPoint().getFileName();
+        // Then all are looked at, in whatever order
+        calls.fault.set(new LinuxException("read", "inotify", 5));
+
+        try (var _ = POD.listen(socketIn(broken), 077);
+                var _ = POD.listen(socketIn(others.get(0)), 077);
+                var _ = POD.listen(socketIn(others.get(1)), 077);
+                var _ = POD.listen(socketIn(others.get(2)), 077)) {
+            for (SocketFolder other : others) {
+                awaitConnection(seenBySwitch(other));
+            }
+            assertThat(OVS.connect(seenBySwitch(broken))).isEqualTo(DENIED);
+        }
     }
 
     @Test
@@ -561,6 +631,23 @@ class SocketAccessTest {
         }
     }
 
+    /** The agent was there before the database. */
+    @Test
+    void folderIsMadeForTheSwitchsUserThoughNobodyHasLookedYet() throws IOException {
+        Path database = sandbox.path.resolve("db.sock");
+        use(SwitchUser.ownerOf(database));
+        sandbox.file("db.sock", "");
+        Sandbox.run("chown", "4242", database.toString());
+
+        SocketFolder folder = attach();
+
+        assertThat(list(folder.hostPath(), DEFAULT).grants(OVS.uid(), AccessControlList.WRITE))
+                .isTrue();
+        try (var _ = POD.listen(socketIn(folder), 077)) {
+            awaitConnection(seenBySwitch(folder));
+        }
+    }
+
     @Test
     void switchThatBecomesRootNeedsNoWatchAnyLonger() throws IOException {
         Path database = sandbox.file("db.sock", "");
@@ -639,6 +726,37 @@ class SocketAccessTest {
         assertThat(list(folder.hostPath(), ACCESS))
                 .isEqualTo(AccessControlList.ofMode(0700).granting(OVS.uid(), AccessControlList.EXECUTE));
         assertThat(folders.verify(folder)).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"volume", "sub-folder"})
+    void folderThatIsNotOursGetsItsRightsBack(String kind) throws IOException {
+        FolderLocation location = inVolume(kind);
+        Files.createDirectories(location.path());
+        Sandbox.run("chmod", "2750", location.path().toString());
+        try (Folder opened = Folder.open(calls, location.path())) {
+            AccessControlList another = AccessControlList.ofMode(0750).granting(7, 7);
+            calls.setAttribute(opened.descriptor(), ACCESS, another.encode());
+        }
+        AccessControlList before = list(location.path(), ACCESS);
+        PreparedFolder prepared = folders.prepare(location);
+        assertThat(list(location.path(), ACCESS)).isNotEqualTo(before);
+
+        folders.rollback(prepared);
+
+        assertThat(list(location.path(), ACCESS)).isEqualTo(before);
+    }
+
+    @Test
+    void volumeHasNoListLeft() throws IOException {
+        FolderLocation location = inVolume("volume");
+
+        folders.rollback(folders.prepare(location));
+
+        assertThat(modeOf(location.path())).isEqualTo(02777);
+        try (Folder opened = Folder.open(calls, location.path())) {
+            assertThat(calls.attribute(opened.descriptor(), ACCESS)).isEmpty();
+        }
     }
 
     @Test
