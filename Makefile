@@ -23,7 +23,8 @@ NATIVE_PACKAGES := binutils file gcc libc6-dev make musl-tools xz-utils maven
 EXECUTABLE := $(CURDIR)/cni-plugin/target/ovs-dpdk
 BINDING := $(CURDIR)/kubevirt-binding/target/ovs-dpdk-binding
 
-# What the image builds upon: an image of a registry that has glibc, tar:FILE, or this Debian's C library and nothing else.
+# What the image builds upon: an image of a registry that has glibc, tar:FILE, or this Debian's C library, and what else
+# the JDK needs.
 IMAGE_BASE := debian
 
 # The images' names and tags, as a cluster pulls them.

@@ -56,7 +56,7 @@ public record AgentImage(Base base, Layout layout, Path plugin, String name) {
     void write(Path tar, Path cache) throws IOException {
         try {
             new ImageTar(tar, name, cache)
-                    .write(base.builder()
+                    .write(base.builder(SharedLibraries.neededBy(layout.stage()))
                             .addFileEntriesLayer(below("runtime"))
                             .addFileEntriesLayer(below("lib"))
                             .addFileEntriesLayer(agent())

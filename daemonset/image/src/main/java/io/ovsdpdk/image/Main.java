@@ -22,7 +22,7 @@ public final class Main implements Callable<Integer> {
             defaultValue = Base.DEBIAN,
             description =
                     "What it builds upon: an image of a registry with glibc, tar:FILE, or \"debian\": no image, but"
-                            + " the C library of this machine. Default: ${DEFAULT-VALUE}")
+                            + " the C library of this machine, and what else the JDK needs. Default: ${DEFAULT-VALUE}")
     private String base;
 
     @Option(
@@ -85,6 +85,11 @@ public final class Main implements Callable<Integer> {
     public Integer call() throws IOException {
         Layout layout = AgentImage.build(base, jdk, agent, plugin, name, work, tar);
         say(tar, name);
+        if (!(Base.named(base) instanceof Base.Debian)) {
+            // What is in it is not looked at
+            System.out.println("of its base it needs "
+                    + SharedLibraries.neededBy(layout.stage()).names());
+        }
         if (binding != null) {
             new BindingImage(binding.executable).write(binding.name, work, binding.tar);
             say(binding.tar, binding.name);
