@@ -3,17 +3,21 @@ package io.ovsdpdk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
-import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
-import io.ovsdpdk.api.Request;
+import io.ovsdpdk.agent.kubernetes.testbed.Pods;
+import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -66,24 +70,43 @@ class PermissionsTest {
         assertThat(permission(request)).isEqualTo(permission);
     }
 
+    /** Through all that makes the agent ask: it follows pods, tells one of its socket, looks for one, and says what failed. */
     @Test
-    void agentAsksForNothingThatItIsNotAllowed() throws IOException {
-        try (ApiServer apiServer = ApiServer.start();
-                Node node = Node.start()) {
-            Path kubeconfig = apiServer.writeKubeconfig(node.folder().resolve("kubeconfig"), "token");
-            node.stopAgent();
-            node.startAgent("--kubeconfig=" + kubeconfig, "--node-name=node-1");
-            await().atMost(PATIENCE).untilAsserted(() -> Replies.done(node.ask(new Request.Ready())));
-            await().atMost(PATIENCE).until(() -> apiServer.watches() > 0);
+    @Tag("long")
+    void agentAsksForAllThatItIsAllowedAndNothingElse() throws IOException {
+        OvsDpdk ovs = OvsDpdk.start();
+        ovs.addBridge("br0");
+        try (KubernetesNode cluster = KubernetesNode.start(ovs)) {
+            Node node = cluster.node;
+            await().atMost(PATIENCE).until(() -> cluster.apiServer.watches() > 0);
+            Pod pod = cluster.schedule(Pods.withVolume("told", KubernetesNode.NAME, "shared-dir", "\"emptyDir\": {}"));
+            ObjectNode network = node.network("1.1.0", "fast");
+            network.remove("sharedDir");
 
-            String container = node.newContainer();
-            Replies.added(node.ask(node.add(container, "net1")));
-            Replies.done(node.ask(node.delete(container, "net1")));
+            PluginCall.Outcome added =
+                    cluster.call("ADD", node.newContainer(), pod, network).run();
+            assertThat(added.succeeded()).as(added.stdout()).isTrue();
+            await().atMost(PATIENCE).until(() -> asked(cluster).contains("patch pods/status"));
+            Pod unknown = new PodBuilder(pod)
+                    .editMetadata()
+                    .withName("unknown")
+                    .withUid("uid-of-unknown")
+                    .endMetadata()
+                    .build();
+            for (String permission : List.of("create events", "patch events")) {
+                cluster.call("ADD", node.newContainer(), unknown, network).run();
+                await().atMost(PATIENCE).until(() -> asked(cluster).contains(permission));
+            }
 
-            Set<String> asked = apiServer.requests().stream()
-                    .map(PermissionsTest::permission)
-                    .collect(Collectors.toCollection(TreeSet::new));
-            assertThat(asked).contains("list pods", "watch pods").isSubsetOf(allowed());
+            assertThat(asked(cluster)).isEqualTo(allowed());
         }
+    }
+
+    private static Set<String> asked(KubernetesNode cluster) {
+        return cluster.apiServer.requests().stream()
+                // The test's own
+                .filter(request -> !request.startsWith("POST /api/v1/namespaces/default/pods"))
+                .map(PermissionsTest::permission)
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 }

@@ -90,11 +90,31 @@ final class Agent implements Function<Request, Reply> {
                     e.code(),
                     e.getMessage(),
                     e.details());
+            tell(request, e);
             return new Reply.Failed(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return new Reply.Failed(new CniException(ErrorCode.TRY_AGAIN, "the agent is stopping", "try again"));
         }
+    }
+
+    /** The pod that gets no interface, whose author sees nothing of our log. */
+    private void tell(Request request, CniException why) {
+        switch (request) {
+            case Request.Announce announce -> tell(announce.attachment(), why);
+            case Request.Add add -> tell(add.attachment(), why);
+            case Request.Delete _,
+                    Request.Check _,
+                    Request.Collect _,
+                    Request.Status _,
+                    Request.Ready _,
+                    Request.List _,
+                    Request.Inspect _ -> {}
+        }
+    }
+
+    private void tell(AttachmentRequest attachment, CniException why) {
+        cluster.failed(attachment.pod(), attachment.id().ifname(), why);
     }
 
     private NodeView inspect() {

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -17,6 +18,7 @@ import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.DeviceInfo;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.PodIdentity;
@@ -27,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.awaitility.core.ConditionFactory;
@@ -163,21 +166,61 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         join();
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void podWhoseAddFailsIsToldWhyByAnEvent(boolean announced) {
+        Pod pod = pod("p1", Map.of());
+        ObjectNode network = agent.network().put("bridge", "br-missing");
+        AttachmentRequest attachment = request("net1", identity(pod), network);
+
+        Reply reply = asked.apply(
+                announced
+                        ? new Request.Announce(attachment, Duration.ofSeconds(20))
+                        : new Request.Add(attachment, Json.object(), Duration.ofSeconds(20)));
+
+        CniException refusal = ((Reply.Failed) reply).error();
+        inTime().until(() -> !messages(pod).isEmpty());
+        assertThat(messages(pod)).containsExactly("net1: " + refusal.getMessage() + ": " + refusal.details());
+    }
+
+    @Test
+    void eventIsThePodsAlsoWhenTheRuntimeNamesNoUid() {
+        Pod pod = pod("p1", Map.of());
+        PodIdentity identity = new PodIdentity("default", "p1", "");
+        ObjectNode network = agent.network().put("bridge", "br-missing");
+
+        asked.apply(new Request.Add(request("net1", identity, network), Json.object(), Duration.ofSeconds(20)));
+
+        inTime().until(() -> messages(pod).size() == 1);
+    }
+
+    /** Of the events on the pod. */
+    private List<String> messages(Pod pod) {
+        return server.client().v1().events().inNamespace("default").list().getItems().stream()
+                .filter(event -> pod.getMetadata()
+                        .getUid()
+                        .equals(event.getInvolvedObject().getUid()))
+                .map(Event::getMessage)
+                .toList();
+    }
+
     private Attached add(Pod pod, String ifname) {
         Reply reply = asked.apply(new Request.Add(
-                new AttachmentRequest(
-                        new AttachmentId(id.containerId(), ifname),
-                        "/run/netns/test",
-                        new PodIdentity(
-                                pod.getMetadata().getNamespace(),
-                                pod.getMetadata().getName(),
-                                pod.getMetadata().getUid()),
-                        Optional.empty(),
-                        agent.network()),
-                Json.object(),
-                Duration.ofSeconds(20)));
+                request(ifname, identity(pod), agent.network()), Json.object(), Duration.ofSeconds(20)));
         assertThat(reply).isInstanceOf(Reply.Added.class);
         return ((Reply.Added) reply).attached();
+    }
+
+    private static PodIdentity identity(Pod pod) {
+        return new PodIdentity(
+                pod.getMetadata().getNamespace(),
+                pod.getMetadata().getName(),
+                pod.getMetadata().getUid());
+    }
+
+    private AttachmentRequest request(String ifname, PodIdentity identity, ObjectNode network) {
+        return new AttachmentRequest(
+                new AttachmentId(id.containerId(), ifname), "/run/netns/test", identity, Optional.empty(), network);
     }
 
     /** A pod that the agent has seen. */

@@ -7,6 +7,7 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.NodeView;
 import io.ovsdpdk.api.PodIdentity;
 import java.io.IOException;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
@@ -14,15 +15,17 @@ import java.util.function.Function;
 /** The cluster that this node belongs to, if it does. Closing ends all connections to its API server. */
 public final class Cluster implements AutoCloseable {
     /** Without Kubernetes. */
-    public static final Cluster NONE = new Cluster(Optional.empty(), Optional.empty());
+    public static final Cluster NONE = new Cluster(Optional.empty(), Optional.empty(), Optional.empty());
 
     private final Optional<KubernetesClient> client;
     private final Optional<NodePods> pods;
+    private final Optional<PodEvents> events;
     private volatile Optional<Announcer> announcer = Optional.empty();
 
-    private Cluster(Optional<KubernetesClient> client, Optional<NodePods> pods) {
+    private Cluster(Optional<KubernetesClient> client, Optional<NodePods> pods, Optional<PodEvents> events) {
         this.client = client;
         this.pods = pods;
+        this.events = events;
     }
 
     /**
@@ -34,12 +37,13 @@ public final class Cluster implements AutoCloseable {
         KubernetesClient client = node.apiServer().client();
         NodePods pods = new NodePods(client, node.name());
         pods.start();
-        return new Cluster(Optional.of(client), Optional.of(pods));
+        PodEvents events = new PodEvents(client, node.name(), InstantSource.system());
+        return new Cluster(Optional.of(client), Optional.of(pods), Optional.of(events));
     }
 
     /** One whose connection others made, and which they close. */
     public static Cluster of(NodePods pods) {
-        return new Cluster(Optional.empty(), Optional.of(pods));
+        return new Cluster(Optional.empty(), Optional.of(pods), Optional.empty());
     }
 
     /** Empty without Kubernetes. */
@@ -81,6 +85,25 @@ public final class Cluster implements AutoCloseable {
         announcer.ifPresent(found -> found.detached(pod));
     }
 
+    /**
+     * An ADD was refused, or failed: an event says so on its pod, if that can be found out and told. Returns at once.
+     *
+     * @param pod as the runtime names it
+     */
+    public void failed(PodIdentity pod, String ifname, CniException why) {
+        events.filter(_ -> pod.known()).ifPresent(found -> found.failed(identified(pod), ifname, why));
+    }
+
+    /** With its UID, by which events belong to a pod. */
+    private PodIdentity identified(PodIdentity pod) {
+        return pod.uid().isEmpty()
+                ? pods.flatMap(known -> known.find(pod.namespace(), pod.name()))
+                        .map(found -> new PodIdentity(
+                                pod.namespace(), pod.name(), found.getMetadata().getUid()))
+                        .orElse(pod)
+                : pod;
+    }
+
     /** What people are shown; empty without Kubernetes. */
     public Optional<NodeView.Cluster> view() {
         return pods.map(known ->
@@ -90,6 +113,7 @@ public final class Cluster implements AutoCloseable {
     @Override
     public void close() {
         announcer.ifPresent(Announcer::close);
+        events.ifPresent(PodEvents::close);
         pods.ifPresent(NodePods::close);
         client.ifPresent(KubernetesClient::close);
     }

@@ -14,12 +14,15 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.ovsdpdk.agent.kubernetes.testbed.KubeApiServer;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.PodIdentity;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -228,5 +231,29 @@ class KubeApiServerIT {
                         .resource(pod)
                         .patch(PatchContext.of(PatchType.JSON_MERGE), "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"))
                 .satisfies(e -> assertThat(e.getCode()).isEqualTo(403));
+    }
+
+    @Test
+    void eventOfAFailedAddIsWrittenOnceAndCounted() {
+        Pod pod = create("failing", Map.of());
+        PodIdentity identity =
+                new PodIdentity("default", "failing", pod.getMetadata().getUid());
+        try (PodEvents events = new PodEvents(client, NODE, InstantSource.system())) {
+            events.failed(identity, "net1", new CniException(ErrorCode.TRY_AGAIN, "no", "later"));
+            events.failed(identity, "net1", new CniException(ErrorCode.TRY_AGAIN, "still no", "later"));
+
+            inTime().untilAsserted(() -> assertThat(admin.v1()
+                            .events()
+                            .inNamespace("default")
+                            .withField("involvedObject.uid", pod.getMetadata().getUid())
+                            .list()
+                            .getItems())
+                    .singleElement()
+                    .satisfies(event -> {
+                        assertThat(event.getCount()).isEqualTo(2);
+                        assertThat(event.getReason()).isEqualTo(PodEvents.REASON);
+                        assertThat(event.getMessage()).isEqualTo("net1: still no: later");
+                    }));
+        }
     }
 }
