@@ -70,7 +70,12 @@ final class Jars {
 
     /** The beginning of the agent's command line. */
     static List<String> agent() throws IOException {
-        return java(List.of("-Xmx256m"), jar("node-agent"));
+        return agent(repository().resolve("node-agent/target"));
+    }
+
+    /** Likewise, of another build: a folder with {@code node-agent-*.jar} and {@code lib/}. */
+    static List<String> agent(Path build) throws IOException {
+        return java(List.of("-Xmx256m"), jar("node-agent", build));
     }
 
     private static List<String> java(List<String> options, Path jar) {
@@ -84,7 +89,10 @@ final class Jars {
 
     /** @throws IOException when it was not built */
     private static Path jar(String module) throws IOException {
-        Path target = repository().resolve(module).resolve("target");
+        return jar(module, repository().resolve(module).resolve("target"));
+    }
+
+    private static Path jar(String module, Path target) throws IOException {
         if (Files.isDirectory(target)) {
             try (DirectoryStream<Path> jars = Files.newDirectoryStream(target, module + "-*.jar")) {
                 for (Path jar : jars) {

@@ -50,6 +50,7 @@ public final class Node implements AutoCloseable {
     private final Path folder;
     private final AtomicInteger containers = new AtomicInteger();
     private Optional<ChildProcess> agent = Optional.empty();
+    private Optional<Path> build = Optional.empty();
 
     private Node(OvsDpdk ovs, Path folder) {
         this.ovs = ovs;
@@ -132,6 +133,11 @@ public final class Node implements AutoCloseable {
         return folder;
     }
 
+    /** From now on agents are those of this folder with {@code node-agent-*.jar} and {@code lib/}. */
+    public void useBuild(Path folderOfJar) {
+        build = Optional.of(folderOfJar);
+    }
+
     /**
      * Starts the agent and waits until it serves.
      *
@@ -156,7 +162,7 @@ public final class Node implements AutoCloseable {
 
     /** Likewise, with another folder for its socket and its mounts. */
     public ChildProcess launchAgentIn(Path runDir, String... more) throws IOException {
-        List<String> command = new ArrayList<>(Jars.agent());
+        List<String> command = new ArrayList<>(build.isPresent() ? Jars.agent(build.get()) : Jars.agent());
         command.addAll(List.of(
                 "--ovsdb=unix:" + ovs.socket(),
                 "--run-dir=" + runDir,

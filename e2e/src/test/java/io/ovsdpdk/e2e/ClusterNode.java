@@ -65,9 +65,17 @@ final class ClusterNode implements AutoCloseable {
 
     /** Builds the agent's image on nothing but Debian's C library, with the native executable of {@code make native}. */
     static void buildImage(Path work, Path tar) throws IOException {
-        Path agent = Jars.repository().resolve("node-agent/target");
+        buildImage(Jars.repository().resolve("node-agent/target"), IMAGE, work, tar);
+    }
+
+    /**
+     * Likewise, of another build.
+     *
+     * @param agent its folder with {@code node-agent-*.jar} and {@code lib/}
+     */
+    static void buildImage(Path agent, String name, Path work, Path tar) throws IOException {
         Path jdk = Path.of(System.getProperty("java.home"));
-        AgentImage.build("debian", jdk, agent, Jars.nativePlugin(), IMAGE, work, tar);
+        AgentImage.build("debian", jdk, agent, Jars.nativePlugin(), name, work, tar);
     }
 
     /** Starts a node that has the agent's image, and no agent. */
@@ -141,13 +149,22 @@ final class ClusterNode implements AutoCloseable {
 
     /** Starts the next pod of a DaemonSet; it may not be ready yet. */
     AgentPod startAgent(Manifests manifests) throws IOException {
+        return startAgent(manifests, IMAGE);
+    }
+
+    private AgentPod startAgent(Manifests manifests, String image) throws IOException {
         return AgentPod.start(
-                containerd, files, new ServiceAccount(apiServer.port(), serviceAccount), manifests, IMAGE, agents++);
+                containerd, files, new ServiceAccount(apiServer.port(), serviceAccount), manifests, image, agents++);
     }
 
     /** Likewise, and waits until it is ready. */
     AgentPod startReadyAgent(Manifests manifests) throws IOException {
-        AgentPod pod = startAgent(manifests);
+        return startReadyAgent(manifests, IMAGE);
+    }
+
+    /** Likewise, of another image that the node has. */
+    AgentPod startReadyAgent(Manifests manifests, String image) throws IOException {
+        AgentPod pod = startAgent(manifests, image);
         await().atMost(PATIENCE).conditionEvaluationListener(null).untilAsserted(() -> {
             if (!pod.isReady()) {
                 throw new AssertionError("the agent is not ready:\n" + pod.log());
