@@ -10,6 +10,7 @@ import io.ovsdpdk.e2e.Containerd.Executed;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class DaemonSetTest {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final String NEXT_IMAGE = "localhost/ovs-dpdk-cni/agent:next";
 
     private Path image;
     private ClusterNode node;
@@ -82,6 +84,23 @@ class DaemonSetTest {
         assertThat(agent.delete()).as("exit status").isZero();
     }
 
+    /** kubelet makes them 0755. */
+    @Test
+    void foldersThatKubeletMadeAreOpenToNobodyElse() throws Exception {
+        node.startReadyAgent(Manifests.rendered("base"));
+
+        assertThat(mode("/run/ovs-dpdk-cni")).isEqualTo("rwx--x--x");
+        for (String folder :
+                List.of("/run/ovs-dpdk-cni/agent", "/var/lib/ovs-dpdk-cni", "/var/lib/ovs-dpdk-cni/attachments")) {
+            assertThat(mode(folder)).as(folder).isEqualTo("rwx------");
+        }
+    }
+
+    private String mode(String folder) throws IOException {
+        return PosixFilePermissions.toString(
+                Files.getPosixFilePermissions(node.files().path(folder)));
+    }
+
     @Test
     void agentIsReadyOnlyWhenItHasSeenThePodsOfItsNode() throws Exception {
         node.apiServer().answerWith(_ -> Optional.of(new MockResponse().setResponseCode(503)));
@@ -123,7 +142,11 @@ class DaemonSetTest {
 
     /** As the DaemonSet's controller does it: the old pod goes, then the new one comes. */
     @Test
-    void podsComeAndGoDuringAnUpgradeAndRunningOnesKeepTheirFrames() throws Exception {
+    void podsComeAndGoDuringAnUpgradeAndRunningOnesKeepTheirFrames(@TempDir Path work) throws Exception {
+        Path nextImage = work.resolve("next.tar");
+        Path nextBuild = OtherBuild.ofVersion("99.0.0", work.resolve("build"));
+        ClusterNode.buildImage(nextBuild, NEXT_IMAGE, work.resolve("work"), nextImage);
+        node.containerd().importImage(nextImage);
         Manifests manifests = Manifests.rendered("base");
         AgentPod old = node.startReadyAgent(manifests);
         RunningPod first = node.startPod("first");
@@ -138,13 +161,14 @@ class DaemonSetTest {
             Future<RunningPod> coming = kubelet.begin(() -> node.startPod("coming"));
             node.delete(leaving);
             long withoutAgent = PingPong.play(a, b, 100).completed();
-            AgentPod next = node.startReadyAgent(manifests);
+            AgentPod next = node.startReadyAgent(manifests, NEXT_IMAGE);
             RunningPod come = Crowd.result(coming);
 
             assertThat(status).isZero();
             assertThat(withoutAgent).isEqualTo(100);
             assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
             assertThat(next.isLive()).isTrue();
+            assertThat(next.execute("ovs-dpdk", "status").output()).contains("99.0.0");
             assertThat(node.attachedContainers())
                     .containsExactlyInAnyOrder(first.sandbox(), second.sandbox(), come.sandbox());
         }
@@ -163,7 +187,7 @@ class DaemonSetTest {
         last.delete();
         node.startReadyAgent(Manifests.rendered("base"));
 
-        assertThat(last.initLog()).contains("removed /host/opt/cni/bin/ovs-dpdk", "1 attachments are left");
+        assertThat(last.initLog()).contains("removed /host/opt/cni/bin/ovs-dpdk", "1 attachment is left");
         assertThat(pluginIsLeft).isFalse();
         assertThat(left).isEqualTo(before).isNotEmpty();
     }

@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,6 +66,10 @@ record Daemon(
     /** In the folder of {@code runDir}; {@code agent/} is root's alone. */
     static final String AGENT_SOCKET = "agent/agent.sock";
 
+    private static final String MOUNTS = "p";
+    private static final String ATTACHMENTS = "attachments";
+    private static final String LOCK = "lock";
+
     private static final int STOPPED = 0;
     private static final int CUT_OFF = 1;
 
@@ -74,10 +79,10 @@ record Daemon(
     /** @return the exit status: 0 after a clean stop, 1 when requests were cut off, 69 when it could not run */
     int run(StopSignal signal) throws InterruptedException {
         try {
-            ownFolder(runDir, "rwx--x--x");
+            ownFolder(runDir, "rwx--x--x", Set.of("agent", MOUNTS, DeletionQueue.FOLDER));
             Path agentDir = folder(runDir.resolve("agent"), "rwx------");
-            ownFolder(stateDir, "rwx------");
-            Path checkpoints = folder(stateDir.resolve("attachments"), "rwx------");
+            ownFolder(stateDir, "rwx------", Set.of(ATTACHMENTS, LOCK));
+            Path checkpoints = folder(stateDir.resolve(ATTACHMENTS), "rwx------");
             // One for each folder: two agents may share either
             try (FileChannel runLockFile = lockFile(agentDir);
                     FileLock runLock = runLockFile.tryLock();
@@ -105,7 +110,7 @@ record Daemon(
         try (SocketAccess access = new SocketAccess(calls, switchUser)) {
             SocketFolders folders = new SocketFolders(
                     calls,
-                    runDir.resolve("p"),
+                    runDir.resolve(MOUNTS),
                     withoutNosymfollow ? Nosymfollow.WHERE_SUPPORTED : Nosymfollow.REQUIRED,
                     access,
                     FOLDER_REMOVAL_LIMIT);
@@ -147,7 +152,7 @@ record Daemon(
     }
 
     private static FileChannel lockFile(Path folder) throws IOException {
-        return FileChannel.open(folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        return FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     }
 
     /** From then on plugins find us, and wait until what others left is done. */
@@ -167,12 +172,13 @@ record Daemon(
     }
 
     /**
-     * A folder that the administrator named. One that is there keeps its mode: it may be shared with others, whom a
-     * slip must not lock out.
+     * A folder that the administrator named. One that is there, and has in it what is not ours, keeps its mode: it may be
+     * shared with others, whom a slip must not lock out. Else somebody made it for us, kubelet with 0755.
      *
+     * @param ours what we make in it
      * @throws IOException when somebody else owns it or may write to it
      */
-    private static void ownFolder(Path path, String mode) throws IOException {
+    private static void ownFolder(Path path, String mode, Set<String> ours) throws IOException {
         if (!Files.exists(path)) {
             folder(path, mode);
             return;
@@ -182,6 +188,11 @@ record Daemon(
                 || permissions.contains(PosixFilePermission.GROUP_WRITE)
                 || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
             throw new IOException(path + " must be a folder of the agent's own user that nobody else can write to");
+        }
+        try (Stream<Path> entries = Files.list(path)) {
+            if (entries.allMatch(entry -> ours.contains(entry.getFileName().toString()))) {
+                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+            }
         }
     }
 
