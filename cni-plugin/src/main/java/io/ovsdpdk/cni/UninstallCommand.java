@@ -50,8 +50,11 @@ final class UninstallCommand implements Callable<Integer> {
         if (left.isEmpty()) {
             out.println("no attachments are left");
         } else {
-            out.println(left.size() + " attachments are left; their ports stay, and nothing takes them down when their"
-                    + " pods go:");
+            out.println(
+                    left.size() == 1
+                            ? "1 attachment is left; its port stays, and nothing takes it down when its pod goes:"
+                            : left.size() + " attachments are left; their ports stay, and nothing takes them down when"
+                                    + " their pods go:");
             left.forEach(attachment -> out.println("  " + attachment));
         }
         return NodeCommands.DONE;

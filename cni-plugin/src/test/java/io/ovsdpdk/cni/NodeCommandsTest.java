@@ -286,7 +286,8 @@ class NodeCommandsTest {
                         "--state-dir",
                         folder.resolve("state").toString()))
                 .isZero();
-        assertThat(out.toString()).contains("there is no " + folder.resolve("ovs-dpdk"), "port vhua11ce000000");
+        assertThat(out.toString())
+                .contains("there is no " + folder.resolve("ovs-dpdk"), "1 attachment is left", "port vhua11ce000000");
     }
 
     @Test

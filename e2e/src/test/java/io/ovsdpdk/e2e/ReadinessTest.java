@@ -35,6 +35,25 @@ class ReadinessTest {
         await().atMost(PATIENCE).untilAsserted(() -> Replies.done(node.ask(new Request.Ready())));
     }
 
+    @Test
+    void changeIsLoggedOnceHoweverOftenAProbeAsks() throws IOException {
+        await().atMost(PATIENCE).untilAsserted(() -> Replies.done(node.ask(new Request.Ready())));
+        node.ovs().database().kill();
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> Replies.failed(node.ask(new Request.Ready()), ErrorCode.NOT_AVAILABLE));
+
+        for (int i = 0; i < 10; i++) {
+            node.ask(new Request.Ready());
+        }
+
+        assertThat(node.agentLog().lines().filter(line -> line.contains("request=ready")))
+                .hasSizeBetween(1, 2);
+        node.ovs().database().start();
+        await().atMost(PATIENCE).untilAsserted(() -> Replies.done(node.ask(new Request.Ready())));
+        assertThat(node.agentLog().lines().filter(line -> line.endsWith(" ready")))
+                .hasSizeBetween(1, 2);
+    }
+
     /** It is not the agent's restart that helps then. */
     @Test
     void switchThatHangsChangesNothing() throws IOException {

@@ -14,6 +14,7 @@ import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.SwitchState;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +33,9 @@ final class Agent implements Function<Request, Reply> {
     private final Cluster cluster;
     private final MountSupport mounts;
     private final boolean followsLinks;
+
+    /** Why the agent was not ready when it was asked last; empty when it was. */
+    private final AtomicReference<String> unready = new AtomicReference<>("");
 
     /**
      * @param mounts what the kernel lets us mount
@@ -77,6 +81,7 @@ final class Agent implements Function<Request, Reply> {
                 case Request.Ready ignored -> {
                     ports.requireKnown();
                     cluster.requireKnown();
+                    sayReady();
                     yield new Reply.Done();
                 }
                 case Request.List ignored ->
@@ -84,17 +89,30 @@ final class Agent implements Function<Request, Reply> {
                 case Request.Inspect ignored -> new Reply.Inspected(inspect());
             };
         } catch (CniException e) {
-            LOG.warn(
-                    "failed: {} code={} reason={} details={}",
-                    describe(request),
-                    e.code(),
-                    e.getMessage(),
-                    e.details());
+            if (isNews(request, e)) {
+                LOG.warn(
+                        "failed: {} code={} reason={} details={}",
+                        describe(request),
+                        e.code(),
+                        e.getMessage(),
+                        e.details());
+            }
             tell(request, e);
             return new Reply.Failed(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return new Reply.Failed(new CniException(ErrorCode.TRY_AGAIN, "the agent is stopping", "try again"));
+        }
+    }
+
+    /** A probe asks every few seconds: what it was told the last time need not be said again. */
+    private boolean isNews(Request request, CniException why) {
+        return !(request instanceof Request.Ready) || !why.getMessage().equals(unready.getAndSet(why.getMessage()));
+    }
+
+    private void sayReady() {
+        if (!unready.getAndSet("").isEmpty()) {
+            LOG.info("ready");
         }
     }
 
