@@ -68,6 +68,12 @@ record Binding(String name, Path hooksFolder, Path networkInfo) {
                 present.add(plan(vm, candidate, interfaceName, info, InterfaceTuning.of(tuning, interfaceName)));
             }
         }
+        if (vm.confidential() && !present.isEmpty()) {
+            throw new RefusedException("VM " + vm.name() + " has spec.domain.launchSecurity: the switch can't read"
+                    + " encrypted memory, and interface "
+                    + Quoted.of(present.getFirst().name())
+                    + " would pass nothing. Take out one of the two");
+        }
         return DomainXml.read(domain).with(present, absent);
     }
 

@@ -12,7 +12,7 @@ import java.util.Set;
  */
 final class DomainXml {
     private static final String SHARED = "shared";
-    private static final String PRIVATE = "private";
+    private static final Set<String> SHAREABLE_SOURCES = Set.of("memfd", "file");
 
     private final XmlText document;
     private final TextEdits edits = new TextEdits();
@@ -35,7 +35,7 @@ final class DomainXml {
      * The document with these interfaces, and with memory that is shared where there are any.
      *
      * @param absent aliases of interfaces to take out
-     * @throws RefusedException when somebody made its memory private
+     * @throws RefusedException when somebody made its memory private, or encrypted it
      */
     byte[] with(Collection<VhostUserInterface> interfaces, Set<String> absent) throws RefusedException {
         XmlElement devices = only("devices")
@@ -45,6 +45,7 @@ final class DomainXml {
             there.ifPresent(found -> edits.remove(Layout.blanksBefore(document.text(), found.start()), found.end()));
         }
         if (!interfaces.isEmpty()) {
+            refuseEncrypted();
             shareMemory();
             attach(devices, interfaces);
         }
@@ -107,6 +108,15 @@ final class DomainXml {
         edits.insert(Math.max(parent.contentStart(), Layout.blanksBefore(document.text(), parent.contentEnd())), added);
     }
 
+    private void refuseEncrypted() throws RefusedException {
+        Optional<XmlElement> encrypted = only("launchSecurity");
+        if (encrypted.isPresent()) {
+            throw new RefusedException("the domain XML has launchSecurity of type "
+                    + Quoted.of(encrypted.get().attribute("type"))
+                    + ": the switch can't read encrypted memory, so a vhost-user interface would pass nothing");
+        }
+    }
+
     /** What the switch maps must be the guest's memory itself, not a copy. */
     private void shareMemory() throws RefusedException {
         Optional<XmlElement> backing = only("memoryBacking");
@@ -124,7 +134,9 @@ final class DomainXml {
         }
         for (XmlElement module :
                 only("devices").orElseThrow().children("memory").toList()) {
-            refusePrivate(module.attribute("access"), "a memory device");
+            if (module.attributes().containsKey("access")) {
+                refuseUnshared(module.attribute("access"), "a memory device");
+            }
         }
     }
 
@@ -144,15 +156,14 @@ final class DomainXml {
         Optional<XmlElement> source = only(backing, "source");
         if (source.isEmpty() && only(backing, "hugepages").isEmpty()) {
             missing.append(lineBreak).append("<source type='memfd'/>");
-        } else if (source.isPresent() && source.get().attribute("type").equals("anonymous")) {
-            throw new RefusedException("the domain's memory is of source type anonymous, which can't be shared with the"
-                    + " switch: another sidecar must not set it");
+        } else if (source.isPresent()) {
+            refuseOtherSource(source.get().attribute("type"));
         }
         Optional<XmlElement> access = only(backing, "access");
         if (access.isEmpty()) {
             missing.append(lineBreak).append("<access mode='shared'/>");
         } else {
-            refusePrivate(access.get().attribute("mode"), "memoryBacking");
+            refuseUnshared(access.get().attribute("mode"), "memoryBacking");
         }
         if (!missing.isEmpty()) {
             append(backing, missing.toString());
@@ -160,17 +171,26 @@ final class DomainXml {
     }
 
     private void shareCell(XmlElement cell) throws RefusedException {
-        String access = cell.attribute("memAccess");
-        refusePrivate(access, "a NUMA cell");
-        if (!access.equals(SHARED)) {
+        if (cell.attributes().containsKey("memAccess")) {
+            refuseUnshared(cell.attribute("memAccess"), "a NUMA cell");
+        } else {
             edits.insert(cell.start() + 1 + cell.name().length(), " memAccess='" + SHARED + "'");
         }
     }
 
-    private static void refusePrivate(String access, String of) throws RefusedException {
-        if (access.equals(PRIVATE)) {
-            throw new RefusedException("the memory access of " + of + " is private: the switch could not see the"
-                    + " guest's packets. Whatever sets it must leave it or set it to shared");
+    private static void refuseOtherSource(String type) throws RefusedException {
+        if (!SHAREABLE_SOURCES.contains(type)) {
+            throw new RefusedException("the domain's memory is of source type " + Quoted.of(type)
+                    + ", which can't be shared with the switch: whatever sets it must leave it or set it to memfd");
+        }
+    }
+
+    /** libvirt's schema knows shared and private, and takes neither an empty value nor an element without any. */
+    private static void refuseUnshared(String access, String of) throws RefusedException {
+        if (!access.equals(SHARED)) {
+            throw new RefusedException(
+                    "the memory access of " + of + " is " + Quoted.of(access)
+                            + ": the switch could not see the guest's packets. Whatever sets it must leave it or set it to shared");
         }
     }
 }

@@ -94,6 +94,11 @@ final class VirtualMachine {
                 "interface " + Quoted.of(network) + " has no network of its name in the VMI's spec.networks");
     }
 
+    /** Whether its memory is encrypted or withheld from the host: by SEV, SNP, TDX or s390x's secure execution. */
+    boolean confidential() {
+        return spec.path("domain").hasNonNull("launchSecurity");
+    }
+
     /** What KubeVirt makes of the model {@code virtio} for this VM. */
     VirtioModel usualModel() throws RefusedException {
         if (mainframe()) {

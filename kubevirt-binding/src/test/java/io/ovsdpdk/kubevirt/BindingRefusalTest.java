@@ -148,24 +148,71 @@ class BindingRefusalTest {
                 domain(
                         "private memory",
                         new Domain().memoryBacking("<access mode='private'/>").text(),
-                        "memoryBacking is private"),
+                        "memoryBacking is \"private\""),
                 domain(
                         "a private NUMA cell",
                         new Domain()
                                 .cpu("<numa><cell id='0' cpus='0-3' memory='1' memAccess='private'/></numa>")
                                 .text(),
-                        "NUMA cell is private"),
+                        "NUMA cell is \"private\""),
                 domain(
                         "a private memory device",
                         new Domain()
                                 .device(
                                         "<memory model='dimm' access='private'><target><size>1</size></target></memory>")
                                 .text(),
-                        "memory device is private"),
+                        "memory device is \"private\""),
                 domain(
                         "anonymous memory",
                         new Domain().memoryBacking("<source type='anonymous'/>").text(),
-                        "anonymous"),
+                        "\"anonymous\""),
+                domain(
+                        "an access without a mode",
+                        new Domain().memoryBacking("<access/>").text(),
+                        "memoryBacking is \"\"",
+                        "shared"),
+                domain(
+                        "an access mode that libvirt doesn't know",
+                        new Domain().memoryBacking("<access mode='Shared'/>").text(),
+                        "memoryBacking is \"Shared\""),
+                domain(
+                        "a source without a type",
+                        new Domain().memoryBacking("<source/>").text(),
+                        "source type \"\"",
+                        "memfd"),
+                domain(
+                        "a NUMA cell with an empty access",
+                        new Domain()
+                                .cpu("<numa><cell id='0' cpus='0-3' memory='1' memAccess=''/></numa>")
+                                .text(),
+                        "NUMA cell is \"\"",
+                        "shared"),
+                domain(
+                        "a memory device with an empty access",
+                        new Domain()
+                                .device("<memory model='dimm' access=''><target><size>1</size></target></memory>")
+                                .text(),
+                        "memory device is \"\""),
+                vmi(
+                        "memory that SEV encrypts",
+                        Vmi.withFast().with(vmi -> vmi.withObject("/spec/domain/launchSecurity")
+                                .putObject("sev")),
+                        "default/vm",
+                        "spec.domain.launchSecurity",
+                        "\"fast\""),
+                vmi(
+                        "memory of secure execution, which KubeVirt knows by an empty object",
+                        Vmi.withFast().with(vmi -> vmi.withObject("/spec")
+                                .put("architecture", "s390x")
+                                .withObject("/domain/launchSecurity")),
+                        "spec.domain.launchSecurity"),
+                domain(
+                        "memory that another sidecar lets SEV encrypt",
+                        new Domain()
+                                .rest("<launchSecurity type='sev'><policy>0x0003</policy></launchSecurity>")
+                                .text(),
+                        "launchSecurity of type \"sev\"",
+                        "encrypted"),
                 domain(
                         "two memory backings",
                         new Domain()

@@ -144,6 +144,18 @@ class BindingTest {
     }
 
     @Test
+    void encryptedVmKeepsItsOtherInterfacesWhenAllOfOursAreUnplugged() throws Exception {
+        Binding binding = new Binding(Binding.DEFAULT_NAME, Binding.DEFAULT_HOOKS_FOLDER, folder.resolve("none"));
+        byte[] vmi = new Vmi()
+                .ours("fast", fast -> fast.put("state", "absent"))
+                .with(json -> json.withObject("/spec/domain/launchSecurity").putObject("sev"))
+                .json();
+        byte[] domain = new Domain().rest("<launchSecurity type='sev'/>").xml();
+
+        assertThat(binding.define(vmi, domain)).isEqualTo(domain);
+    }
+
+    @Test
     void nameOfTheBindingIsTheEnvironmentsWhereItHasOne() {
         assertThat(Binding.nameIn(Map.of())).isEqualTo("ovs-dpdk");
         assertThat(Binding.nameIn(Map.of("NETWORK_BINDING_PLUGIN_NAME", ""))).isEqualTo("ovs-dpdk");

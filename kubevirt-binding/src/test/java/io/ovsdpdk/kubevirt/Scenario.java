@@ -244,8 +244,7 @@ record Scenario(String name, Vmi vmi, String domain, String networkInfo, List<St
                         usual().rest(
                                         "<sysinfo type=\"smbios\"><baseBoard><entry name=\"manufacturer\">Radical Edward</entry>"
                                                 + "</baseBoard></sysinfo>")
-                                .rest("<launchSecurity type=\"sev\"><policy>0x0003</policy><cbitpos>47</cbitpos>"
-                                        + "<reducedPhysBits>1</reducedPhysBits></launchSecurity>")),
+                                .rest("<keywrap><cipher name=\"aes\" state=\"off\"/></keywrap>")),
                 of(
                         "a hostdev without mode, and many other devices",
                         Vmi.withFast(),
