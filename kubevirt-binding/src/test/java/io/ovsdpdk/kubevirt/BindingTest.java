@@ -155,6 +155,20 @@ class BindingTest {
         assertThat(binding.define(vmi, domain)).isEqualTo(domain);
     }
 
+    /** Fewer would not say that the domains of all kinds of VMs come out right. */
+    @Test
+    void scenariosAreManyAndDifferent() {
+        List<Scenario> scenarios = scenarios();
+
+        assertThat(scenarios).hasSizeGreaterThanOrEqualTo(25);
+        assertThat(scenarios).extracting(Scenario::name).doesNotHaveDuplicates();
+        assertThat(scenarios)
+                .extracting(scenario -> new String(scenario.vmi().json(), StandardCharsets.UTF_8)
+                        + scenario.domain()
+                        + scenario.networkInfo())
+                .doesNotHaveDuplicates();
+    }
+
     @Test
     void nameOfTheBindingIsTheEnvironmentsWhereItHasOne() {
         assertThat(Binding.nameIn(Map.of())).isEqualTo("ovs-dpdk");
