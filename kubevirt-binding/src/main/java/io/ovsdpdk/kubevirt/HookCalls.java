@@ -55,7 +55,7 @@ final class HookCalls {
     private final Log log;
     private final Runnable shutdown;
 
-    /** @param shutdown run after the call Shutdown was answered */
+    /** @param shutdown run after the call Shutdown was answered or given up, maybe more than once */
     HookCalls(Binding binding, Log log, Runnable shutdown) {
         this.binding = binding;
         this.log = log;
@@ -137,6 +137,12 @@ final class HookCalls {
 
                 @Override
                 public void onComplete() {
+                    afterwards.run();
+                }
+
+                /** The caller gave up, or died, before it had the answer. What it asked for is done all the same. */
+                @Override
+                public void onCancel() {
                     afterwards.run();
                 }
             };

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.grpc.CallOptions;
+import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
@@ -26,6 +28,8 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -49,49 +53,77 @@ class HookServerTest {
         }
     };
 
+    private static final String SHUTDOWN = "kubevirt.hooks.v1alpha3.Callbacks/Shutdown";
+
     @TempDir
     private Path folder;
 
-    private static byte[] call(ManagedChannel channel, String method, byte[] request) {
-        return ClientCalls.blockingUnaryCall(
-                channel,
-                MethodDescriptor.newBuilder(BYTES, BYTES)
-                        .setType(MethodDescriptor.MethodType.UNARY)
-                        .setFullMethodName(method)
-                        .build(),
-                CallOptions.DEFAULT.withWaitForReady().withDeadlineAfter(20, TimeUnit.SECONDS),
-                request);
-    }
+    private final StringWriter lines = new StringWriter();
+    private final MultiThreadIoEventLoopGroup events = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+    private Binding binding;
+    private FutureTask<Void> serving;
+    private Path socket;
+    private ManagedChannel channel;
 
-    @Test
-    void serverSaysWhatItIsDefinesADomainAndEnds() throws Exception {
-        Binding binding = new Binding("ovs-dpdk", folder, folder.resolve("none"));
-        StringWriter lines = new StringWriter();
-        FutureTask<Void> serving = new FutureTask<>(() -> {
+    @BeforeEach
+    void startServer() {
+        binding = new Binding("ovs-dpdk", folder, folder.resolve("network-info"));
+        serving = new FutureTask<>(() -> {
             HookServer.serve(binding, Map.of("CONTAINER_NAME", "hook-sidecar-3"), new PrintWriter(lines));
             return null;
         });
         Thread.ofPlatform().daemon().start(serving);
-        Path socket = folder.resolve("hook-sidecar-3.sock");
+        socket = folder.resolve("hook-sidecar-3.sock");
         await().atMost(PATIENCE).until(() -> Files.exists(socket) || serving.isDone());
-        MultiThreadIoEventLoopGroup events = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
-        ManagedChannel channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(socket))
+        channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(socket))
                 .channelFactory(NioDomainSocketChannel::new)
                 .withOption(ChannelOption.SO_KEEPALIVE, null)
                 .eventLoopGroup(events)
                 .overrideAuthority("localhost")
                 .usePlaintext()
                 .build();
+    }
 
-        byte[] info = call(channel, "kubevirt.hooks.info.Info/Info", new byte[0]);
-        byte[] defined = call(
+    /** It ends when it is told, whatever the test did before; a second time does nothing. */
+    @AfterEach
+    void endServer() throws Exception {
+        if (!serving.isDone()) {
+            shutdown();
+        }
+        serving.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        channel.shutdownNow();
+        events.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    }
+
+    private static MethodDescriptor<byte[], byte[]> method(String name) {
+        return MethodDescriptor.newBuilder(BYTES, BYTES)
+                .setType(MethodDescriptor.MethodType.UNARY)
+                .setFullMethodName(name)
+                .build();
+    }
+
+    private byte[] call(String method, byte[] request) {
+        return ClientCalls.blockingUnaryCall(
                 channel,
+                method(method),
+                CallOptions.DEFAULT.withWaitForReady().withDeadlineAfter(20, TimeUnit.SECONDS),
+                request);
+    }
+
+    private byte[] shutdown() {
+        return call(SHUTDOWN, new byte[0]);
+    }
+
+    @Test
+    void serverSaysWhatItIsDefinesADomainAndEnds() throws Exception {
+        byte[] info = call("kubevirt.hooks.info.Info/Info", new byte[0]);
+        byte[] defined = call(
                 "kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain",
                 new ProtobufMessage.Builder()
                         .bytes(1, new Domain().xml())
                         .bytes(2, Vmi.withFast().json())
                         .build());
-        byte[] shutdown = call(channel, "kubevirt.hooks.v1alpha3.Callbacks/Shutdown", new byte[0]);
+        byte[] shutdown = shutdown();
         serving.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
 
         assertThat(new String(info, StandardCharsets.UTF_8))
@@ -102,8 +134,32 @@ class HookServerTest {
         assertThat(shutdown).isEmpty();
         assertThat(socket).doesNotExist();
         assertThat(lines.toString()).contains("call=start", "call=OnDefineDomain", "call=stop");
-        channel.shutdownNow();
-        events.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    }
+
+    /** virt-launcher that is killed at its end, or waits no longer. */
+    @Test
+    void shutdownThatIsCancelledEndsItToo() throws Exception {
+        call("kubevirt.hooks.info.Info/Info", new byte[0]);
+        ClientCall<byte[], byte[]> shutdown = channel.newCall(method(SHUTDOWN), CallOptions.DEFAULT);
+        shutdown.start(new ClientCall.Listener<>() {}, new Metadata());
+
+        shutdown.cancel("the test gives up", null);
+
+        serving.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
+    void otherCallThatIsCancelledEndsNothing() {
+        call("kubevirt.hooks.info.Info/Info", new byte[0]);
+        ClientCall<byte[], byte[]> define =
+                channel.newCall(method("kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain"), CallOptions.DEFAULT);
+        define.start(new ClientCall.Listener<>() {}, new Metadata());
+
+        define.cancel("the test gives up", null);
+
+        assertThat(call("kubevirt.hooks.info.Info/Info", new byte[0])).isNotEmpty();
+        assertThat(serving).isNotDone();
     }
 
     @Test
