@@ -58,7 +58,7 @@ record Binding(String name, Path hooksFolder, Path networkInfo) {
         }
         List<VhostUserInterface> present = new ArrayList<>();
         Set<String> absent = new LinkedHashSet<>();
-        NetworkInfo info = NetworkInfo.read(networkInfo);
+        NetworkInfo info = NetworkInfo.read(networkInfo).orElseGet(NetworkInfo::none);
         ObjectNode tuning = InterfaceTuning.read(vm, names(ours));
         for (JsonNode candidate : ours) {
             String interfaceName = nameOf(candidate);
@@ -75,6 +75,30 @@ record Binding(String name, Path hooksFolder, Path networkInfo) {
                     + " would pass nothing. Take out one of the two");
         }
         return DomainXml.read(domain).with(present, absent);
+    }
+
+    /**
+     * The networks of our interfaces that KubeVirt will tell of, since the file is there, and has not told of yet. A VM
+     * that {@link #define} refuses has none.
+     */
+    List<String> untold(byte[] vmi) {
+        try {
+            Optional<NetworkInfo> info = NetworkInfo.read(networkInfo);
+            if (info.isEmpty()) {
+                return List.of();
+            }
+            List<String> untold = new ArrayList<>();
+            for (JsonNode candidate : VirtualMachine.read(vmi).interfaces(name)) {
+                String network = nameOf(candidate);
+                if (!JsonDocument.text(candidate, "state").equals("absent")
+                        && !info.get().tellsOf(network)) {
+                    untold.add(network);
+                }
+            }
+            return untold;
+        } catch (RefusedException e) {
+            return List.of();
+        }
     }
 
     private static List<String> names(List<JsonNode> interfaces) throws RefusedException {

@@ -118,7 +118,7 @@ final class BindingCommand implements Callable<Integer> {
         String name = binding == null ? Binding.nameIn(environment) : binding;
         Binding ours = new Binding(name, hooks, networkInfo);
         if (documents == null) {
-            HookServer.serve(ours, environment, stderr);
+            HookServer.serve(ours, HookServer.PATIENCE, environment, stderr);
         } else {
             stdout.write(ours.define(document(documents.vmi, '{'), document(documents.domain, '<')));
             stdout.flush();

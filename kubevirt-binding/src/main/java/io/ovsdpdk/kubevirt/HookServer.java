@@ -12,6 +12,7 @@ import java.io.PrintWriter;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
@@ -35,14 +36,18 @@ final class HookServer {
     /** Milliseconds for answers that are under way. */
     private static final long GRACE = 1000;
 
+    /** How long to wait for networks in network-info: virt-launcher waits a minute for an answer. */
+    static final Duration PATIENCE = Duration.ofSeconds(10);
+
     private HookServer() {}
 
     /**
      * Serves until the end.
      *
+     * @param patience how long to wait, in all calls together, for networks that KubeVirt tells of late
      * @throws IOException when it can't listen
      */
-    static void serve(Binding binding, Map<String, String> environment, PrintWriter stderr)
+    static void serve(Binding binding, Duration patience, Map<String, String> environment, PrintWriter stderr)
             throws IOException, InterruptedException {
         Log log = new Log(stderr);
         Path socket = binding.hooksFolder().resolve(socketName(environment));
@@ -52,7 +57,7 @@ final class HookServer {
         try {
             // What an earlier run of this container left; a name of our own is new anyway
             Files.deleteIfExists(socket);
-            Server server = start(socket, loop, new HookCalls(binding, log, end::countDown));
+            Server server = start(socket, loop, new HookCalls(binding, log, loop, patience, end::countDown));
             endBySignal(end, ended);
             log.info("start", "binding " + binding.name() + " listens on " + socket);
             end.await();

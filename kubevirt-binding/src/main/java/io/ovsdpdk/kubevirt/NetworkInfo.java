@@ -1,6 +1,7 @@
 package io.ovsdpdk.kubevirt;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -21,24 +22,37 @@ final class NetworkInfo {
         this.interfaces = interfaces;
     }
 
-    /** @throws RefusedException when there is such a file and it can't be read */
-    static NetworkInfo read(Path file) throws RefusedException {
-        byte[] json;
+    /** One that tells of nothing. */
+    static NetworkInfo none() {
+        return new NetworkInfo(MissingNode.getInstance());
+    }
+
+    /**
+     * What is told; empty where there is no such file, for then nothing will be.
+     *
+     * @throws RefusedException when there is such a file and it can't be read
+     */
+    static Optional<NetworkInfo> read(Path file) throws RefusedException {
         try {
-            json = Files.readAllBytes(file);
+            byte[] json = Files.readAllBytes(file);
+            // kubelet writes an empty file as long as the pod has no such annotation
+            return Optional.of(json.length == 0 ? none() : of(json));
         } catch (NoSuchFileException e) {
-            json = new byte[0];
+            return Optional.empty();
         } catch (IOException e) {
             throw new RefusedException("can't read " + file + ": " + e, e);
         }
-        // kubelet writes an empty file as long as the pod has no such annotation
-        return of(json.length == 0 ? new byte[] {'{', '}'} : json);
     }
 
     /** @throws RefusedException when it is no JSON object */
     static NetworkInfo of(byte[] json) throws RefusedException {
         return new NetworkInfo(JsonDocument.readMembers("network-info", json, Set.of("interfaces"))
                 .path("interfaces"));
+    }
+
+    /** Whether anything is told of a network. */
+    boolean tellsOf(String network) {
+        return of(network).isObject();
     }
 
     /** The MAC address that the network's CNI plugin chose. */
@@ -79,6 +93,6 @@ final class NetworkInfo {
                 return candidate;
             }
         }
-        return interfaces.path("none");
+        return MissingNode.getInstance();
     }
 }
