@@ -22,6 +22,9 @@ public final class KubeVirtDemo {
     private final PrintStream out;
     private int step;
 
+    /** Where the agent says that a VM has to listen: the same for both, since each sees its own pod's volume. */
+    private String socket = "";
+
     KubeVirtDemo(PrintStream out) {
         this.out = out;
     }
@@ -34,24 +37,25 @@ public final class KubeVirtDemo {
 
     /** @throws IOException when anything of it doesn't work */
     void show() throws IOException {
-        step("A private Open vSwitch with DPDK, the node agent; a kernel and a busybox for the VMs");
+        step("A private Open vSwitch with DPDK, an API server, the node agent; a kernel and a busybox for the VMs");
         Path system = KubeVirtVm.system();
         OvsDpdk ovs = OvsDpdk.start(SWITCH_MEMORY);
         ovs.addBridge("br0");
-        try (Node node = Node.start(ovs)) {
-            ObjectNode network = node.network("1.1.0", "dpdk-net");
-            try (KubeVirtVm a = new KubeVirtVm(node, "alice", network, "02:00:00:00:00:0a");
-                    KubeVirtVm b = new KubeVirtVm(node, "bob", network, "02:00:00:00:00:0b")) {
+        try (KubernetesNode cluster = KubernetesNode.start(ovs)) {
+            ObjectNode network = cluster.node.network("1.1.0", "dpdk-net");
+            network.remove("sharedDir");
+            try (KubeVirtVm a = new KubeVirtVm(cluster, "alice", network, "02:00:00:00:00:0a");
+                    KubeVirtVm b = new KubeVirtVm(cluster, "bob", network, "02:00:00:00:00:0b")) {
                 a.pinging("10.97.0.1", "10.97.0.2");
                 b.pinging("10.97.0.2", "10.97.0.1");
                 attach(a, b);
                 define(a, b, system);
-                restartAgent(node);
+                restartAgent(cluster);
                 start(a, b);
-                restartSwitch(node, a, b);
+                restartSwitch(cluster.node, a, b);
                 end(a, b);
             }
-            List<String> remains = node.remains();
+            List<String> remains = cluster.remains();
             require(remains.isEmpty(), "left behind: " + remains);
             say("nothing is left: no port, no socket, no folder, no mount, no checkpoint");
         }
@@ -60,24 +64,26 @@ public final class KubeVirtDemo {
     private void attach(KubeVirtVm a, KubeVirtVm b) throws IOException {
         step("Multus calls the plugin for the two pods: ADD");
         for (KubeVirtVm vm : List.of(a, b)) {
-            say("%s", vm.attach().at("/interfaces/0"));
+            ObjectNode attached = vm.attach();
+            say("%s", attached.at("/interfaces/0"));
+            socket = attached.at("/interfaces/0/socketPath").asText();
         }
     }
 
     private void define(KubeVirtVm a, KubeVirtVm b, Path system) throws IOException {
         step("virt-launcher asks the hook sidecar for the domain, which libvirt checks and defines");
-        byte[] domain = a.define(system);
+        String domain = new String(a.define(system), StandardCharsets.UTF_8);
         b.define(system);
-        new String(domain, StandardCharsets.UTF_8)
-                .lines()
-                .filter(line -> !line.contains("cmdline"))
-                .forEach(line -> out.println("     | " + line));
+        require(
+                domain.contains("<source type='unix' path='" + socket + "' mode='server'/>"),
+                "the binding's path is not the agent's, " + socket);
+        domain.lines().filter(line -> !line.contains("cmdline")).forEach(line -> out.println("     | " + line));
     }
 
-    private void restartAgent(Node node) throws IOException {
+    private void restartAgent(KubernetesNode cluster) throws IOException {
         step("The agent is killed, and another one takes over");
-        node.killAgent();
-        node.startAgent();
+        cluster.node.killAgent();
+        cluster.startAgent();
     }
 
     private void start(KubeVirtVm a, KubeVirtVm b) throws IOException {
@@ -109,11 +115,12 @@ public final class KubeVirtDemo {
     }
 
     private void end(KubeVirtVm a, KubeVirtVm b) throws IOException {
-        step("The VMs end, their sidecars are told, Multus calls the plugin: DEL");
+        step("The VMs end, their sidecars are told, Multus calls the plugin: DEL; kubelet removes the pods");
         for (KubeVirtVm vm : List.of(a, b)) {
             int status = vm.end();
             require(status == 0, "the sidecar ended with status " + status);
             vm.detach();
+            vm.remove();
         }
     }
 

@@ -1,6 +1,8 @@
 package io.ovsdpdk.e2e;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.ovsdpdk.agent.kubernetes.testbed.Pods;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.Closeable;
 import java.io.IOException;
@@ -13,9 +15,9 @@ import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A VM as stock KubeVirt runs it on a {@link Node}: Multus' call of our plugin, the binding as a hook sidecar, a libvirt of
- * its own, and QEMU, in software. Its system has one interface and pings its peer for ever. What KubeVirt itself does, the
- * pod, the call and the domain, is done here.
+ * A VM as stock KubeVirt runs it on a {@link KubernetesNode}: a pod with the volume for hook sidecars, Multus' call of our
+ * plugin, the binding as a sidecar, a libvirt of its own, and QEMU, in software. Its system has one interface and pings its
+ * peer for ever. What KubeVirt itself does, the pod, the call and the domain, is done here.
  */
 final class KubeVirtVm implements Closeable {
     /** What KubeVirt calls the interface of the network "fast" in the pod. */
@@ -63,13 +65,14 @@ final class KubeVirtVm implements Closeable {
               "networks":[{"name":"fast","multus":{"networkName":"dpdk-net"}}]}}
             """;
 
-    private final Node node;
+    private final KubernetesNode cluster;
     private final String name;
     private final ObjectNode network;
     private final String mac;
     private final String container;
     private final Resources resources = new Resources();
-    private final LauncherPod pod;
+    private final Pod pod;
+    private final LauncherPod launcherPod;
     private final Path console;
     private String address = "";
     private String peer = "";
@@ -81,16 +84,28 @@ final class KubeVirtVm implements Closeable {
      * @param network of its interface
      * @param mac its interface's
      */
-    KubeVirtVm(Node node, String name, ObjectNode network, String mac) throws IOException {
-        this.node = node;
+    KubeVirtVm(KubernetesNode cluster, String name, ObjectNode network, String mac) throws IOException {
+        this.cluster = cluster;
         this.name = name;
         this.network = network;
         this.mac = mac;
-        this.container = node.newContainer();
-        this.pod = LauncherPod.create();
-        resources.add(pod);
-        this.console = pod.folder().resolve("console.log");
+        this.container = cluster.node.newContainer();
+        this.pod = cluster.schedule(launcher(name));
+        this.launcherPod = LauncherPod.with(cluster.volume(pod, LauncherPod.VOLUME));
+        resources.add(launcherPod);
+        this.console = launcherPod.folder().resolve("console.log");
         LauncherPod.own(Files.createFile(console));
+    }
+
+    /** What the agent reads of the pod that KubeVirt makes of a VM. */
+    private static Pod launcher(String name) {
+        return Pods.pod(
+                "virt-launcher-" + name,
+                KubernetesNode.NAME,
+                "\"securityContext\": {\"runAsUser\": %1$d, \"runAsGroup\": %1$d, \"fsGroup\": %1$d}, \"volumes\": [{\"name\": \"%2$s\", \"emptyDir\": {}}]"
+                        .formatted(LauncherPod.USER, LauncherPod.VOLUME),
+                "\"volumeMounts\": [{\"name\": \"%s\", \"mountPath\": \"%s\"}]"
+                        .formatted(LauncherPod.VOLUME, LauncherPod.MOUNTED));
     }
 
     /** The address of its interface, and of the one that it pings. */
@@ -102,7 +117,7 @@ final class KubeVirtVm implements Closeable {
 
     /** Kernel and files of the VMs' system, made by {@code toolchain/guest} if need be. */
     static Path system() throws IOException {
-        return Path.of(run(Jars.repository().resolve("toolchain/guest").toString()));
+        return Path.of(Command.run(Jars.repository().resolve("toolchain/guest").toString()));
     }
 
     String container() {
@@ -115,27 +130,14 @@ final class KubeVirtVm implements Closeable {
         if (!add.succeeded()) {
             throw new IOException("ADD failed: " + add);
         }
-        bindSocketFolder();
         return add.json();
     }
 
     private PluginCall.Outcome call(String command) throws IOException {
-        return node.call(command, container, IFNAME, network)
-                .with(
-                        "CNI_ARGS",
-                        "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=virt-launcher-" + name + ";MAC=" + mac)
+        return cluster.node
+                .call(command, container, IFNAME, network)
+                .with("CNI_ARGS", KubernetesNode.arguments(pod) + ";MAC=" + mac)
                 .run();
-    }
-
-    /** The folder of {@code sharedDir} takes the place that the agent gives to sockets in the pod's volume. */
-    private void bindSocketFolder() throws IOException {
-        Path sockets = pod.makeSocketFolder();
-        run(
-                "mount",
-                "--bind",
-                node.workloadSocket(container, IFNAME).getParent().toString(),
-                sockets.toString());
-        resources.add((Closeable) () -> run("umount", "--lazy", sockets.toString()));
     }
 
     /**
@@ -145,14 +147,15 @@ final class KubeVirtVm implements Closeable {
      */
     byte[] define(Path system) throws IOException {
         for (String file : List.of("vmlinuz", "initrd.gz")) {
-            Files.copy(system.resolve(file), pod.folder().resolve(file));
+            Files.copy(system.resolve(file), launcherPod.folder().resolve(file));
         }
-        sidecar = pod.startSidecar("hook-sidecar-0", Map.of());
-        launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
+        sidecar = launcherPod.startSidecar("hook-sidecar-0", Map.of());
+        launcher = VirtLauncher.collect(launcherPod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
         byte[] domain = launcher.onDefineDomain(
-                DOMAIN.formatted(name, pod.folder(), address, peer, console).getBytes(StandardCharsets.UTF_8),
+                DOMAIN.formatted(name, launcherPod.folder(), address, peer, console)
+                        .getBytes(StandardCharsets.UTF_8),
                 VMI.formatted(name, mac).getBytes(StandardCharsets.UTF_8));
-        libvirt = Libvirt.start(pod.folder().resolve("libvirt"), pod.volume());
+        libvirt = Libvirt.start(launcherPod.folder().resolve("libvirt"), launcherPod.volume());
         resources.add(libvirt);
         libvirt.define(domain);
         return domain;
@@ -208,7 +211,7 @@ final class KubeVirtVm implements Closeable {
         return sidecar.onExit().join().exitValue();
     }
 
-    /** Multus calls the plugin when the pod is gone. */
+    /** Multus calls the plugin when the VM has ended. */
     void detach() throws IOException {
         PluginCall.Outcome del = call("DEL");
         if (!del.succeeded()) {
@@ -216,16 +219,10 @@ final class KubeVirtVm implements Closeable {
         }
     }
 
-    /** Standard error is ours. */
-    private static String run(String... command) throws IOException {
-        Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (process.onExit().join().exitValue() != 0) {
-            throw new IOException(String.join(" ", command) + " failed");
-        }
-        return said.strip();
+    /** The pod's containers are gone; kubelet removes the volume and the pod, which no mount of ours may hinder. */
+    void remove() throws IOException {
+        resources.close();
+        cluster.remove(pod);
     }
 
     @Override

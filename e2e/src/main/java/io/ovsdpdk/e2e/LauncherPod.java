@@ -20,6 +20,9 @@ public final class LauncherPod implements Closeable {
     /** Of KubeVirt's containers, and their group's. */
     static final int USER = 107;
 
+    /** What KubeVirt calls the volume for sidecars. */
+    static final String VOLUME = "hook-sidecar-sockets";
+
     /** Where all containers see the volume, or their part of it. */
     static final Path MOUNTED = Path.of("/var/run/kubevirt-hooks");
 
@@ -34,19 +37,28 @@ public final class LauncherPod implements Closeable {
     private final Path folder;
     private final List<String> binding;
     private final List<ChildProcess> sidecars = new ArrayList<>();
+    private boolean mounted;
 
     private LauncherPod(Path folder, List<String> binding) {
         this.folder = folder;
         this.binding = binding;
     }
 
-    /** A pod without any sidecar yet. */
+    /** A pod without any sidecar yet, with a volume of its own. */
     public static LauncherPod create() throws IOException {
         Path folder = Files.createTempDirectory(Path.of("/tmp"), "launcher-");
         Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
         Files.createDirectory(folder.resolve("volume"));
         open(folder.resolve("volume"));
         return new LauncherPod(folder, Jars.binding(folder.resolve("image")));
+    }
+
+    /** Likewise, with a volume that kubelet made, which is mounted where a path is short enough for a socket's. */
+    static LauncherPod with(Path volume) throws IOException {
+        LauncherPod pod = create();
+        Command.run("mount", "--bind", volume.toString(), pod.volume().toString());
+        pod.mounted = true;
+        return pod;
     }
 
     /** As kubelet makes volumes, and folders in them for containers. */
@@ -152,6 +164,9 @@ public final class LauncherPod implements Closeable {
     public void close() throws IOException {
         for (ChildProcess sidecar : sidecars) {
             sidecar.kill();
+        }
+        if (mounted) {
+            Command.run("umount", "--lazy", volume().toString());
         }
         FolderTree.delete(folder);
     }

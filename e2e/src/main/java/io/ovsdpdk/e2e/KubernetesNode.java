@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.ovsdb.testbed.FolderTree;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A node as a member of a cluster: its agent follows an API server, and volumes are made where and as kubelet makes them.
@@ -29,8 +31,15 @@ final class KubernetesNode implements AutoCloseable {
     }
 
     static KubernetesNode start(OvsDpdk ovs) throws IOException {
-        Node node = Node.start(ovs);
-        KubernetesNode started = new KubernetesNode(node, ApiServer.start());
+        ApiServer apiServer = ApiServer.start();
+        Node node;
+        try {
+            node = Node.start(ovs);
+        } catch (IOException e) {
+            apiServer.close();
+            throw e;
+        }
+        KubernetesNode started = new KubernetesNode(node, apiServer);
         try {
             node.stopAgent();
             Files.createDirectories(started.kubeletDir().resolve("pods"));
@@ -66,7 +75,7 @@ final class KubernetesNode implements AutoCloseable {
             if (volume.getEmptyDir() != null) {
                 Path folder = Files.createDirectories(volume(scheduled, volume.getName()));
                 if ("Memory".equals(volume.getEmptyDir().getMedium())) {
-                    run("mount", "-t", "tmpfs", "none", folder.toString());
+                    Command.run("mount", "-t", "tmpfs", "none", folder.toString());
                     mounts.add(folder);
                 }
                 Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxrwxrwx"));
@@ -80,36 +89,46 @@ final class KubernetesNode implements AutoCloseable {
         return kubeletDir().resolve("pods/" + pod.getMetadata().getUid() + "/volumes/kubernetes.io~empty-dir/" + name);
     }
 
-    /** A call of the plugin as the runtime makes it for a pod. */
+    /** The runtime has removed the pod's sandbox: kubelet removes its volumes, then the pod is gone. */
+    void remove(Pod pod) throws IOException {
+        FolderTree.delete(kubeletDir().resolve("pods/" + pod.getMetadata().getUid()));
+        apiServer.client().resource(pod).withGracePeriod(0).delete();
+    }
+
+    /** A call of the plugin as the runtime makes it for a pod's interface {@code net1}. */
     PluginCall call(String command, String container, Pod pod, ObjectNode network) throws IOException {
-        return node.call(command, container, "net1", network)
-                .with(
-                        "CNI_ARGS",
-                        "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME="
-                                + pod.getMetadata().getName() + ";K8S_POD_UID="
-                                + pod.getMetadata().getUid());
+        return node.call(command, container, "net1", network).with("CNI_ARGS", arguments(pod));
+    }
+
+    /** What a runtime passes to plugins in {@code CNI_ARGS} for a pod. */
+    static String arguments(Pod pod) {
+        return "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME="
+                + pod.getMetadata().getName() + ";K8S_POD_UID="
+                + pod.getMetadata().getUid();
     }
 
     /** The folder as a container sees it, at a path that is short enough for a socket. */
     Path mountLikeAContainer(Path folder) throws IOException {
         Path mountPoint = Files.createDirectory(node.folder().resolve("m" + mounts.size()));
-        run("mount", "--bind", folder.toString(), mountPoint.toString());
+        Command.run("mount", "--bind", folder.toString(), mountPoint.toString());
         mounts.add(mountPoint);
         return mountPoint;
     }
 
-    private static void run(String... command) throws IOException {
-        Process process = new ProcessBuilder(command).inheritIO().start();
-        if (process.onExit().join().exitValue() != 0) {
-            throw new IOException("failed: " + String.join(" ", command));
+    /** Like {@link Node#remains}, with the folders of pods that kubelet has not removed. */
+    List<String> remains() throws IOException {
+        List<String> remains = new ArrayList<>(node.remains());
+        try (Stream<Path> pods = Files.list(kubeletDir().resolve("pods"))) {
+            pods.map(Path::toString).forEach(remains::add);
         }
+        return remains;
     }
 
     @Override
     public void close() throws IOException {
         try {
             for (Path mount : mounts.reversed()) {
-                run("umount", "--lazy", mount.toString());
+                Command.run("umount", "--lazy", mount.toString());
             }
         } finally {
             try {
