@@ -2,6 +2,7 @@ package io.ovsdpdk.kubevirt;
 
 import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -95,6 +96,8 @@ final class HookServer {
                     .workerEventLoopGroup(loop)
                     // Unix sockets have none, and netty would complain of each connection
                     .withChildOption(ChannelOption.SO_KEEPALIVE, null)
+                    // A pool keeps 2 MiB for good, for a handful of calls in a VM's life
+                    .withChildOption(ChannelOption.ALLOCATOR, UnpooledByteBufAllocator.DEFAULT)
                     .directExecutor()
                     .maxConcurrentCallsPerConnection(8)
                     .maxInboundMessageSize(MAX_MESSAGE)
