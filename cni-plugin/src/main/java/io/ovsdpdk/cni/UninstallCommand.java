@@ -80,9 +80,9 @@ final class UninstallCommand implements Callable<Integer> {
             return List.of();
         }
         TreeSet<String> ports = new TreeSet<>();
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.json")) {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.{json,unfinished}")) {
             files.forEach(
-                    file -> ports.add("port " + file.getFileName().toString().replace(".json", "")));
+                    file -> ports.add("port " + file.getFileName().toString().replaceFirst("\\..*", "")));
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
         }

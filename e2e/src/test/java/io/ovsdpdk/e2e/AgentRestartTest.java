@@ -16,11 +16,9 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -28,6 +26,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -238,17 +237,12 @@ class AgentRestartTest {
 
     /** Of attachments that are being made or removed. */
     private List<String> unfinishedCheckpoints() throws IOException {
-        List<String> unfinished = new ArrayList<>();
-        try (DirectoryStream<Path> checkpoints =
-                Files.newDirectoryStream(node.stateDir().resolve("attachments"))) {
-            for (Path checkpoint : checkpoints) {
-                String content = Files.readString(checkpoint);
-                if (!content.contains("\"state\":\"MADE\"")) {
-                    unfinished.add(content);
-                }
-            }
+        try (Stream<Path> checkpoints = Files.list(node.stateDir().resolve("attachments"))) {
+            return checkpoints
+                    .map(checkpoint -> checkpoint.getFileName().toString())
+                    .filter(name -> name.endsWith(".unfinished"))
+                    .toList();
         }
-        return unfinished;
     }
 
     private VhostUserGuest guest(String container, MacAddress mac) throws IOException {

@@ -36,11 +36,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves the plugin on a unix socket: one request line and one reply line a connection.
  *
- * <p>Threads: one accepts. Reading a request and writing a reply happen on platform threads, one for each connection
- * that is being read or written, because a blocking call of jnr would pin the carrier of a virtual thread: two silent
- * clients would stop a machine of two cores. What a request asks for is done on a virtual thread of its own. A slot is
- * taken for each connection from accept to close, and there are {@value #SLOTS}; who comes when all are taken is told
- * to come again.
+ * <p>Threads: one accepts. Each connection has a platform thread from its request to its reply, because a blocking call of
+ * jnr would pin the carrier of a virtual thread: two silent clients would stop a machine of two cores. A slot is taken for
+ * each connection from accept to close, and there are {@value #SLOTS}; who comes when all are taken is told to come again.
  */
 final class AgentServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AgentServer.class);
@@ -66,10 +64,8 @@ final class AgentServer implements AutoCloseable {
     private final Function<Request, Reply> handler;
 
     private final Semaphore slots = new Semaphore(SLOTS);
-    private final ExecutorService io = Executors.newCachedThreadPool(
-            Thread.ofPlatform().name("agent-io-", 1).daemon().factory());
-    private final ExecutorService requests = Executors.newThreadPerTaskExecutor(
-            Thread.ofVirtual().name("request-", 1).factory());
+    private final ExecutorService connections = Executors.newCachedThreadPool(
+            Thread.ofPlatform().name("request-", 1).daemon().factory());
     private final Selector selector;
     private final UnixServerSocketChannel server;
     private final Thread acceptor = Thread.ofPlatform().name("agent-accept").unstarted(this::accept);
@@ -83,7 +79,7 @@ final class AgentServer implements AutoCloseable {
      * @param allowedUids who may ask, by the numeric user ID of the peer's process
      * @param receiveTimeout within which a client must have sent its whole request
      * @param sendTimeout within which it must have read its reply
-     * @param handler fulfils a request; called on a virtual thread
+     * @param handler fulfils a request; called on the connection's thread
      * @throws IOException when the socket can't be bound
      */
     AgentServer(
@@ -175,50 +171,39 @@ final class AgentServer implements AutoCloseable {
     /** Hands the client, which has a slot, to a thread. There may be none: kubelet limits a container's processes. */
     private void serve(UnixSocketChannel client) {
         try {
-            io.execute(() -> receive(client));
+            connections.execute(() -> converse(client));
         } catch (RejectedExecutionException | OutOfMemoryError e) {
             LOG.warn("no thread for a connection: {}", e.toString());
             close(client);
         }
     }
 
-    private void receive(UnixSocketChannel client) {
-        Request request;
+    private void converse(UnixSocketChannel client) {
         try {
-            request = Wire.decodeRequest(readLine(client));
+            Reply reply = reply(Wire.decodeRequest(readLine(client)));
+            if (connections.isShutdown()) {
+                // The plugin asks the next agent, which knows what became of it
+                LOG.warn("cut off a request: the agent is stopping");
+            } else {
+                answer(client, reply);
+            }
         } catch (CniException e) {
             LOG.warn("refused a request: {}", e.getMessage());
             answer(client, new Reply.Failed(e));
-            return;
         } catch (IOException e) {
             LOG.warn("lost a connection before its request came: {}", e.getMessage());
-            close(client);
-            return;
         } catch (RuntimeException | Error e) {
             answer(client, bug(e));
-            return;
-        }
-        try {
-            requests.execute(() -> fulfil(client, request));
-        } catch (RejectedExecutionException e) {
-            LOG.warn("dropped a request: the agent is stopping");
+        } finally {
             close(client);
         }
     }
 
-    private void fulfil(UnixSocketChannel client, Request request) {
-        Reply reply;
+    private Reply reply(Request request) {
         try {
-            reply = handler.apply(request);
+            return handler.apply(request);
         } catch (RuntimeException | Error e) {
-            reply = bug(e);
-        }
-        Reply result = reply;
-        try {
-            io.execute(() -> answer(client, result));
-        } catch (RejectedExecutionException | OutOfMemoryError e) {
-            LOG.warn("could not deliver a reply: {}", e.toString());
-            close(client);
+            return bug(e);
         }
     }
 
@@ -272,8 +257,6 @@ final class AgentServer implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             // the runtime gave up on the plugin: what was made stays until its DEL comes
             LOG.warn("could not deliver a reply: {}", e.getMessage());
-        } finally {
-            close(client);
         }
     }
 
@@ -331,7 +314,6 @@ final class AgentServer implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        io.shutdownNow();
-        requests.shutdownNow();
+        connections.shutdownNow();
     }
 }

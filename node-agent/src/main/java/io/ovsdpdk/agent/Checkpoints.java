@@ -11,10 +11,14 @@ import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.api.Wire;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -32,23 +36,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One file for each attachment, named after its port: what the agent must not forget when it dies.
+ * One file for each attachment, named after its port: what the agent must not forget when it dies. How far the attachment
+ * has come stands in the file's name, so that the next state is one rename: {@code .unfinished} while it is made or
+ * removed, {@code .json} in between.
  *
- * <p>A file is replaced whole, by rename, so a killed agent leaves the old one or the new one. It is not synced to the
- * disk: after a power cut all containers are gone; what their DELs need then stands in the ports' {@code external_ids}
- * too (see {@link PortIdentity}).
+ * <p>A file that was not written to its end belongs to an attachment of which nothing was made yet, or whose port tells
+ * enough to take it down. Nothing is synced to the disk: after a power cut all containers are gone; what their DELs need
+ * then stands in the ports' {@code external_ids} too (see {@link PortIdentity}).
  */
 final class Checkpoints {
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
 
-    /** Of folders below {@code sharedDir}, which every agent can read. */
-    private static final int VERSION = 1;
+    /** An older agent would put it aside. Version 1 knew no volumes of pods; it and version 2 told the state inside. */
+    private static final int VERSION = 3;
 
-    /** Of folders in volumes of pods: an agent that doesn't know of them would remove what is not its own. */
-    private static final int VERSION_OF_VOLUMES = 2;
-
-    private static final String SUFFIX = ".json";
-    private static final String NEW = ".new";
+    private static final String MADE = ".json";
+    private static final String UNFINISHED = ".unfinished";
+    private static final Set<OpenOption> ANEW =
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
     private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
@@ -60,38 +65,52 @@ final class Checkpoints {
     }
 
     /**
-     * Writes it, in place of what was written of the same attachment before; on failure that stays.
+     * Notes how far an attachment has come, and all of it if nothing of it was noted before.
      *
-     * @throws IOException also when it would be too long to be read again
+     * @throws IOException also when it would be too long to be read again; what was noted before stays
      */
     void write(Attachment attachment) throws IOException {
+        boolean made = attachment.state() == Attachment.State.MADE;
+        Path unfinished = file(attachment, UNFINISHED);
+        Path finished = file(attachment, MADE);
+        if (attachment.state() == Attachment.State.MAKING
+                || !rename(made ? unfinished : finished, made ? finished : unfinished)) {
+            writeAnew(attachment, unfinished);
+            if (made) {
+                rename(unfinished, finished);
+            }
+        }
+    }
+
+    /** @return false if there is no such file */
+    private static boolean rename(Path from, Path to) throws IOException {
+        try {
+            Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+            return true;
+        } catch (NoSuchFileException e) {
+            return false;
+        }
+    }
+
+    private static void writeAnew(Attachment attachment, Path file) throws IOException {
         byte[] json = Json.write(toJson(attachment));
         if (json.length > Json.MAX_BYTES) {
             throw new IOException("it would have " + json.length + " bytes, the limit is " + Json.MAX_BYTES);
         }
-        Path file = file(attachment);
-        Path fresh = file.resolveSibling(file.getFileName() + NEW);
-        Files.deleteIfExists(fresh);
-        try {
-            Files.createFile(fresh, PRIVATE);
-            Files.write(fresh, json, StandardOpenOption.WRITE);
-            Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException e) {
-            try {
-                Files.deleteIfExists(fresh);
-            } catch (IOException leftover) {
-                e.addSuppressed(leftover);
+        try (SeekableByteChannel channel = Files.newByteChannel(file, ANEW, PRIVATE)) {
+            for (ByteBuffer bytes = ByteBuffer.wrap(json); bytes.hasRemaining(); ) {
+                channel.write(bytes);
             }
-            throw e;
         }
     }
 
     void delete(Attachment attachment) throws IOException {
-        Files.deleteIfExists(file(attachment));
+        Files.deleteIfExists(file(attachment, UNFINISHED));
+        Files.deleteIfExists(file(attachment, MADE));
     }
 
     /**
-     * All that were written and not deleted, in the order in which they were written. One that can't be read is put aside
+     * All that were written and not deleted, in the order in which they were first written. One that can't be read is put aside
      * under the ending {@code .broken} and logged; it must not keep the agent from serving the others.
      *
      * @throws IOException when the folder can't be read
@@ -99,14 +118,10 @@ final class Checkpoints {
     List<Attachment> readAll() throws IOException {
         List<Attachment> attachments = new ArrayList<>();
         for (Path file : inOrder()) {
-            if (file.toString().endsWith(SUFFIX)) {
-                try {
-                    attachments.add(read(file));
-                } catch (CniException | IllegalArgumentException | IOException e) {
-                    putAside(file, e.getMessage());
-                }
-            } else if (file.toString().endsWith(SUFFIX + NEW)) {
-                deleteHalfWritten(file);
+            try {
+                attachments.add(read(file));
+            } catch (CniException | IllegalArgumentException | IOException e) {
+                putAside(file, e);
             }
         }
         return attachments;
@@ -114,7 +129,7 @@ final class Checkpoints {
 
     private List<Path> inOrder() throws IOException {
         Map<Path, FileTime> files = new HashMap<>();
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*{" + MADE + "," + UNFINISHED + "}")) {
             for (Path file : all) {
                 files.put(file, Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS));
             }
@@ -124,9 +139,18 @@ final class Checkpoints {
         return files.keySet().stream().sorted(Comparator.comparing(files::get)).toList();
     }
 
+    private static void putAside(Path file, Exception e) {
+        if (e instanceof CniException && file.toString().endsWith(UNFINISHED)) {
+            deleteHalfWritten(file);
+        } else {
+            putAside(file, e.getMessage());
+        }
+    }
+
     private static void deleteHalfWritten(Path file) {
         try {
             Files.delete(file);
+            LOG.info("deleted what an agent left half written: file={}", file);
         } catch (IOException e) {
             LOG.warn("can't delete what an agent left half written: file={} reason={}", file, e.toString());
         }
@@ -134,7 +158,8 @@ final class Checkpoints {
 
     /** Sees to it that an attachment is not read again; an administrator finds it under the ending {@code .broken}. */
     void putAside(Attachment attachment, String reason) {
-        putAside(file(attachment), reason);
+        Path unfinished = file(attachment, UNFINISHED);
+        putAside(Files.exists(unfinished) ? unfinished : file(attachment, MADE), reason);
     }
 
     private static void putAside(Path file, String reason) {
@@ -147,14 +172,13 @@ final class Checkpoints {
         }
     }
 
-    private Path file(Attachment attachment) {
-        return folder.resolve(attachment.portName() + SUFFIX);
+    private Path file(Attachment attachment, String ending) {
+        return folder.resolve(attachment.portName() + ending);
     }
 
     private static ObjectNode toJson(Attachment attachment) {
         ObjectNode node = Json.object()
-                .put("version", versionOf(attachment))
-                .put("state", attachment.state().name())
+                .put("version", VERSION)
                 .put("containerId", attachment.id().containerId())
                 .put("ifname", attachment.id().ifname());
         node.putObject("pod")
@@ -180,18 +204,11 @@ final class Checkpoints {
         return node;
     }
 
-    private static int versionOf(Attachment attachment) {
-        return attachment.folder().location().layout() == FolderLocation.Layout.SHARED_DIR
-                ? VERSION
-                : VERSION_OF_VOLUMES;
-    }
-
     private static Attachment read(Path file) throws IOException, CniException {
         ObjectNode node = Json.readObject("checkpoint", Files.readAllBytes(file));
         JsonNode version = node.path("version");
-        if (!version.isInt() || version.intValue() != VERSION && version.intValue() != VERSION_OF_VOLUMES) {
-            throw new IllegalArgumentException(
-                    "version " + version + " is neither " + VERSION + " nor " + VERSION_OF_VOLUMES);
+        if (!version.isInt() || version.intValue() < 1 || version.intValue() > VERSION) {
+            throw new IllegalArgumentException("version " + version + " is not from 1 to " + VERSION);
         }
         if (!(node.path("attached") instanceof ObjectNode attached)) {
             throw new IllegalArgumentException("it has no \"attached\"");
@@ -210,11 +227,18 @@ final class Checkpoints {
                 // An agent that did not know of them left it out
                 node.path("legacyAnnotations").booleanValue(),
                 text(node, "digest"),
-                Attachment.State.valueOf(text(node, "state")));
-        if (!file.getFileName().toString().equals(attachment.portName() + SUFFIX)) {
+                state(node, file));
+        if (!file.getFileName().toString().startsWith(attachment.portName() + ".")) {
             throw new IllegalArgumentException("it belongs to port " + attachment.portName());
         }
         return attachment;
+    }
+
+    private static Attachment.State state(ObjectNode node, Path file) {
+        if (file.toString().endsWith(UNFINISHED)) {
+            return Attachment.State.REMOVING;
+        }
+        return node.has("state") ? Attachment.State.valueOf(text(node, "state")) : Attachment.State.MADE;
     }
 
     /** Version 1 may stand without what only volumes need. */

@@ -45,7 +45,8 @@ class AttachmentsTest extends AttachmentsOnASwitch {
                 .containsEntry("container-id", id.containerId())
                 .containsEntry("ifname", "net1")
                 .containsEntry("pod-name", "pod");
-        assertThat(agent.checkpointOf(id)).content().contains("\"MADE\"");
+        assertThat(agent.checkpointOf(id)).exists();
+        assertThat(agent.unfinishedCheckpointOf(id)).doesNotExist();
     }
 
     @Test

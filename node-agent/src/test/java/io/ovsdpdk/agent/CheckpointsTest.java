@@ -101,6 +101,37 @@ class CheckpointsTest {
 
         assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
         assertThat(files()).hasSize(1);
+
+        checkpoints.write(attachment(ID).as(Attachment.State.REMOVING));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.REMOVING));
+        assertThat(files()).hasSize(1);
+    }
+
+    /** It was killed while it wrote, so it had made nothing yet. */
+    @Test
+    void halfWrittenOneIsDeleted() throws Exception {
+        checkpoints.write(attachment(ID).as(Attachment.State.MAKING));
+        Path unfinished = folder.resolve(PortName.of(ID) + ".unfinished");
+        Files.writeString(unfinished, Files.readString(unfinished).substring(0, 100));
+
+        assertThat(checkpoints.readAll()).isEmpty();
+
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void anOldersStateInsideCountsUntilItsAttachmentIsRemoved() throws Exception {
+        checkpoints.write(attachment(ID));
+        String text = Files.readString(file(ID));
+        Files.writeString(file(ID), text.replace("\"version\":3,", "\"version\":2,\"state\":\"MAKING\","));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.MAKING));
+
+        Files.writeString(file(ID), text.replace("\"version\":3,", "\"version\":2,\"state\":\"MADE\","));
+        checkpoints.write(attachment(ID).as(Attachment.State.REMOVING));
+
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.REMOVING));
     }
 
     @Test
@@ -123,13 +154,13 @@ class CheckpointsTest {
 
     /** A folder in its way stands for a disk that is full: see AttachmentsTest for the real thing. */
     @Test
-    void oneThatCanNotBeReplacedStaysAsItWas() throws Exception {
+    void whatCanNotBeNotedStaysAsItWas() throws Exception {
         checkpoints.write(attachment(ID).as(Attachment.State.MAKING));
-        Files.createDirectories(folder.resolve(PortName.of(ID) + ".json.new/in/the/way"));
+        Files.createDirectories(folder.resolve(PortName.of(ID) + ".json/in/the/way"));
 
         assertThatIOException().isThrownBy(() -> checkpoints.write(attachment(ID)));
 
-        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.MAKING));
+        assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.REMOVING));
     }
 
     @Test
@@ -153,23 +184,12 @@ class CheckpointsTest {
                 small.legacyAnnotations(),
                 small.digest(),
                 small.state());
-        checkpoints.write(small);
 
         assertThatIOException()
                 .isThrownBy(() -> checkpoints.write(large))
                 .withMessageContaining("the limit is 1048576");
 
-        assertThat(checkpoints.readAll()).containsExactly(small);
-    }
-
-    @Test
-    void halfWrittenOnesAreDeleted() throws Exception {
-        checkpoints.write(attachment(ID));
-        Files.writeString(folder.resolve(PortName.of(ID) + ".json.new"), "{\"half");
-
-        assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
-
-        assertThat(files()).containsExactly(PortName.of(ID) + ".json");
+        assertThat(files()).isEmpty();
     }
 
     static List<FolderLocation> volumes() {
@@ -184,14 +204,10 @@ class CheckpointsTest {
 
     @ParameterizedTest
     @MethodSource("volumes")
-    void folderInAVolumeIsReadAgainAndNoOlderAgentMistakesItForAnother(FolderLocation location) throws Exception {
+    void folderInAVolumeIsReadAgain(FolderLocation location) throws Exception {
         checkpoints.write(attachment(ID, location));
 
         assertThat(checkpoints.readAll()).containsExactly(attachment(ID, location));
-        assertThat(Json.readObject("checkpoint", Files.readAllBytes(file(ID)))
-                        .get("version")
-                        .intValue())
-                .isEqualTo(2);
     }
 
     @Test
@@ -199,9 +215,8 @@ class CheckpointsTest {
         checkpoints.write(attachment(ID));
         var written = Json.readObject("checkpoint", Files.readAllBytes(file(ID)));
         ((ObjectNode) written.get("folder")).remove(List.of("layout", "volume", "uid", "gid", "mode"));
-        Files.write(file(ID), Json.write(written));
+        Files.write(file(ID), Json.write(written.put("version", 1).put("state", "MADE")));
 
-        assertThat(written.get("version").intValue()).isEqualTo(1);
         assertThat(checkpoints.readAll()).containsExactly(attachment(ID));
     }
 
@@ -222,7 +237,8 @@ class CheckpointsTest {
                 "[]",
                 "{}",
                 "{\"version\":1}",
-                "{\"version\":3,REST",
+                "{\"version\":4,REST",
+                "{\"version\":0,REST",
                 "{\"version\":\"1\",REST",
                 "{\"version\":1,\"attached\":{},REST",
                 "{\"state\":\"DREAMT\",REST",

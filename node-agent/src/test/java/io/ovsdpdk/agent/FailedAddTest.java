@@ -54,8 +54,8 @@ class FailedAddTest extends AttachmentsOnASwitch {
     }
 
     @Test
-    void fullDiskAfterThePortIsMadeRollsEverythingBack() throws Exception {
-        limitCheckpoints("4k");
+    void checkpointThatCanNotBeFinishedRollsEverythingBack() throws Exception {
+        Files.createDirectory(agent.checkpointOf(id));
 
         assertFails(
                 ErrorCode.IO,
@@ -148,7 +148,7 @@ class FailedAddTest extends AttachmentsOnASwitch {
     void folderThatWasThereBeforeAFailedAddStays() throws Exception {
         Path folder = Files.createDirectories(agent.folderOf(id));
         Files.writeString(folder.resolve("theirs"), "");
-        limitCheckpoints("4k");
+        Files.createDirectory(agent.checkpointOf(id));
 
         assertFails(ErrorCode.IO, "can't write the checkpoint", () -> agent.add(id));
 

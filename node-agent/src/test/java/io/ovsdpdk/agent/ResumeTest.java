@@ -15,7 +15,6 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.ovsdb.Deadline;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Future;
@@ -43,10 +42,7 @@ class ResumeTest extends AttachmentsOnASwitch {
         agent.add(id);
         agent.add(removing);
         for (AttachmentId each : List.of(id, removing)) {
-            String state = each == id ? "MAKING" : "REMOVING";
-            Files.writeString(
-                    agent.checkpointOf(each),
-                    Files.readString(agent.checkpointOf(each)).replace("MADE", state));
+            agent.leaveUnfinished(each);
         }
 
         agent.restart();
@@ -62,8 +58,7 @@ class ResumeTest extends AttachmentsOnASwitch {
         for (AttachmentId made : containers) {
             agent.add(made);
             agent.add(sibling(made));
-            Path unfinished = agent.checkpointOf(sibling(made));
-            Files.writeString(unfinished, Files.readString(unfinished).replace("MADE", "MAKING"));
+            agent.leaveUnfinished(sibling(made));
         }
 
         agent.restart();

@@ -180,6 +180,15 @@ final class TestAgent implements AutoCloseable {
         return checkpoints().resolve(PortName.of(id) + ".json");
     }
 
+    Path unfinishedCheckpointOf(AttachmentId id) {
+        return checkpoints().resolve(PortName.of(id) + ".unfinished");
+    }
+
+    /** As an agent does that is killed while it makes or removes it. */
+    void leaveUnfinished(AttachmentId id) throws IOException {
+        Files.move(checkpointOf(id), unfinishedCheckpointOf(id));
+    }
+
     boolean hasPort(AttachmentId id) {
         return localSwitch.port(PortName.of(id)).isPresent();
     }
@@ -187,6 +196,7 @@ final class TestAgent implements AutoCloseable {
     void assertNothingOf(AttachmentId id) {
         assertThat(localSwitch.port(PortName.of(id))).isEmpty();
         assertThat(checkpointOf(id)).doesNotExist();
+        assertThat(unfinishedCheckpointOf(id)).doesNotExist();
         assertThat(folderOf(id)).doesNotExist();
         assertThat(mountsInUse()).isEmpty();
         assertThat(attachments.footprint()).isZero();
