@@ -28,7 +28,7 @@ import java.util.OptionalInt;
 public final class Main {
     private static final int WARM_UP = 5;
 
-    /** The agent's JVM compiles as it goes: its first request takes a tenth of a second. */
+    /** An agent serves for weeks; its JVM compiles as it goes. */
     private static final int WARM_UP_OF_AGENT = 50;
 
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -58,6 +58,7 @@ public final class Main {
             Main bench = new Main(node, scratch, client, rounds);
             List<Target> targets = new ArrayList<>();
             targets.addAll(bench.start());
+            Training.of(node);
             targets.addAll(bench.ports());
             targets.addAll(new HookSidecar().measure());
             print(targets);

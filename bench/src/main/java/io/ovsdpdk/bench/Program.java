@@ -1,8 +1,6 @@
 package io.ovsdpdk.bench;
 
-import java.io.File;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -22,9 +20,9 @@ record Program(List<String> command, Map<String, String> environment, byte[] std
     /** How long one run took. */
     Duration run(Path scratch) throws IOException {
         Path input = input(scratch);
-        ProcessBuilder builder = builder(command, input, scratch);
+        Spawn spawn = new Spawn(command, environment, input, scratch.resolve("stdout"), Path.of("/dev/null"));
         long start = System.nanoTime();
-        int status = await(builder.start());
+        int status = spawn.run();
         Duration took = Duration.ofNanos(System.nanoTime() - start);
         if (status != 0) {
             throw failed(status, scratch);
@@ -37,7 +35,8 @@ record Program(List<String> command, Map<String, String> environment, byte[] std
         Path figures = scratch.resolve("peak");
         List<String> measured = new ArrayList<>(List.of(TIME, "--quiet", "-f", "%M", "-o", figures.toString()));
         measured.addAll(command);
-        int status = await(builder(measured, input(scratch), scratch).start());
+        int status =
+                new Spawn(measured, environment, input(scratch), scratch.resolve("stdout"), Path.of("/dev/null")).run();
         if (status != 0) {
             throw failed(status, scratch);
         }
@@ -51,25 +50,5 @@ record Program(List<String> command, Map<String, String> environment, byte[] std
 
     private Path input(Path scratch) throws IOException {
         return Files.write(scratch.resolve("stdin"), stdin);
-    }
-
-    private ProcessBuilder builder(List<String> line, Path input, Path scratch) {
-        ProcessBuilder builder = new ProcessBuilder(line)
-                .redirectInput(input.toFile())
-                .redirectOutput(scratch.resolve("stdout").toFile())
-                .redirectError(new File("/dev/null"));
-        builder.environment().clear();
-        builder.environment().putAll(environment);
-        return builder;
-    }
-
-    private static int await(Process process) throws IOException {
-        try {
-            return process.waitFor();
-        } catch (InterruptedException e) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException("interrupted while a program ran");
-        }
     }
 }

@@ -68,14 +68,19 @@ final class Jars {
         return executable.toAbsolutePath();
     }
 
-    /** The beginning of the agent's command line. */
-    static List<String> agent() throws IOException {
-        return agent(repository().resolve("node-agent/target"));
+    /** Where the build leaves the agent. */
+    static Path agentBuild() throws IOException {
+        return repository().resolve("node-agent/target");
     }
 
-    /** Likewise, of another build: a folder with {@code node-agent-*.jar} and {@code lib/}. */
-    static List<String> agent(Path build) throws IOException {
-        return java(List.of("-Xmx256m"), jar("node-agent", build));
+    /**
+     * The beginning of the agent's command line.
+     *
+     * @param options of its JVM
+     * @param build a folder with {@code node-agent-*.jar} and {@code lib/}
+     */
+    static List<String> agent(List<String> options, Path build) throws IOException {
+        return java(options, jar("node-agent", build));
     }
 
     private static List<String> java(List<String> options, Path jar) {

@@ -51,6 +51,7 @@ public final class Node implements AutoCloseable {
     private final AtomicInteger containers = new AtomicInteger();
     private Optional<ChildProcess> agent = Optional.empty();
     private Optional<Path> build = Optional.empty();
+    private List<String> jvmOptions = List.of("-Xmx256m");
 
     private Node(OvsDpdk ovs, Path folder) {
         this.ovs = ovs;
@@ -138,6 +139,11 @@ public final class Node implements AutoCloseable {
         build = Optional.of(folderOfJar);
     }
 
+    /** From now on agents run with these options of the JVM. */
+    public void useJvm(List<String> options) {
+        jvmOptions = List.copyOf(options);
+    }
+
     /**
      * Starts the agent and waits until it serves.
      *
@@ -162,7 +168,8 @@ public final class Node implements AutoCloseable {
 
     /** Likewise, with another folder for its socket and its mounts. */
     public ChildProcess launchAgentIn(Path runDir, String... more) throws IOException {
-        List<String> command = new ArrayList<>(build.isPresent() ? Jars.agent(build.get()) : Jars.agent());
+        List<String> command =
+                new ArrayList<>(Jars.agent(jvmOptions, build.isPresent() ? build.get() : Jars.agentBuild()));
         command.addAll(List.of(
                 "--ovsdb=unix:" + ovs.socket(),
                 "--run-dir=" + runDir,

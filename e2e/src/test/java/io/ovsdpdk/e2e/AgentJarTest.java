@@ -12,7 +12,7 @@ class AgentJarTest {
 
     @Test
     void versionIsThatOfTheBuild() throws Exception {
-        List<String> command = new ArrayList<>(Jars.agent());
+        List<String> command = new ArrayList<>(Jars.agent(List.of(), Jars.agentBuild()));
         command.add("--version");
         Process agent = new ProcessBuilder(command).redirectErrorStream(true).start();
 

@@ -15,13 +15,16 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A run of the agent on a real switch and an API server, from its start through one of each request to its end, in which the JVM learns what
- * to prepare: classes loaded and linked, profiles of methods (JEP 483, 514 and 515). What it prepares holds for the very
- * files and paths that it saw. Needs Open vSwitch with DPDK.
+ * A run of the agent on a real switch and an API server, from its start through one of each request and many ADDs and DELs
+ * to its end, in which the JVM learns what to prepare: classes loaded and linked, profiles of methods (JEP 483, 514 and
+ * 515). What it prepares holds for the very files and paths that it saw. Needs Open vSwitch with DPDK.
  */
 final class Training {
     private static final String BRIDGE = "br0";
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
+
+    /** From some hundred calls on, a method counts as one that is worth to be compiled. */
+    private static final int ROUNDS = 300;
 
     private Training() {}
 
@@ -33,6 +36,9 @@ final class Training {
             ovs.addBridge(BRIDGE);
             try (StagedAgent agent = StagedAgent.start(layout, java, ovs, apiServer)) {
                 askForOneOfEach(agent);
+                for (int round = 0; round < ROUNDS; round++) {
+                    addAndDelete(agent, "%064d".formatted(round));
+                }
                 agent.stop();
             }
         }
@@ -42,16 +48,7 @@ final class Training {
     }
 
     private static void askForOneOfEach(StagedAgent agent) throws IOException {
-        ObjectNode network = Json.object()
-                .put("cniVersion", "1.1.0")
-                .put("name", "training")
-                .put("type", "ovs-dpdk")
-                .put("bridge", BRIDGE)
-                .put("sharedDir", agent.shared().toString())
-                .put("mtu", 1500);
-        AttachmentId id = new AttachmentId("a".repeat(64), "net1");
-        AttachmentRequest attachment =
-                new AttachmentRequest(id, "/run/netns/training", PodIdentity.NONE, Optional.empty(), network);
+        AttachmentRequest attachment = attachment(agent, "a".repeat(64));
         for (Request request : List.of(
                 new Request.Status(),
                 new Request.Announce(attachment, TIMEOUT),
@@ -59,8 +56,31 @@ final class Training {
                 new Request.Check(attachment),
                 new Request.List(),
                 new Request.Inspect(),
-                new Request.Delete(id))) {
+                new Request.Delete(attachment.id()))) {
             agent.ask(request);
         }
+    }
+
+    /** What pods wait for. */
+    private static void addAndDelete(StagedAgent agent, String container) throws IOException {
+        AttachmentRequest attachment = attachment(agent, container);
+        agent.ask(new Request.Add(attachment, Json.object(), TIMEOUT));
+        agent.ask(new Request.Delete(attachment.id()));
+    }
+
+    private static AttachmentRequest attachment(StagedAgent agent, String container) {
+        ObjectNode network = Json.object()
+                .put("cniVersion", "1.1.0")
+                .put("name", "training")
+                .put("type", "ovs-dpdk")
+                .put("bridge", BRIDGE)
+                .put("sharedDir", agent.shared().toString())
+                .put("mtu", 1500);
+        return new AttachmentRequest(
+                new AttachmentId(container, "net1"),
+                "/run/netns/training",
+                PodIdentity.NONE,
+                Optional.empty(),
+                network);
     }
 }
