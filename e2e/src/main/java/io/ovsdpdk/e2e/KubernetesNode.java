@@ -1,17 +1,22 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.Json;
 import io.ovsdpdk.ovsdb.testbed.FolderTree;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -105,6 +110,22 @@ final class KubernetesNode implements AutoCloseable {
         return "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME="
                 + pod.getMetadata().getName() + ";K8S_POD_UID="
                 + pod.getMetadata().getUid();
+    }
+
+    /** A pod's annotations as they stand now. */
+    Map<String, String> annotations(Pod pod) {
+        return apiServer.client().resource(pod).get().getMetadata().getAnnotations();
+    }
+
+    /** A list that an annotation of a pod holds; empty where it has none. */
+    JsonNode annotation(Pod pod, String key) throws IOException {
+        String list = annotations(pod).getOrDefault(key, "[]");
+        try {
+            return Json.readObject("annotation", ("{\"list\":" + list + "}").getBytes(StandardCharsets.UTF_8))
+                    .path("list");
+        } catch (CniException e) {
+            throw new IOException(key + " of " + pod.getMetadata().getName() + ": " + list, e);
+        }
     }
 
     /** The folder as a container sees it, at a path that is short enough for a socket. */

@@ -49,13 +49,13 @@ class PodVolumesTest {
         ovs.addBridge("br0");
         cluster = KubernetesNode.start(ovs);
         node = cluster.node;
-        network = node.network("1.1.0", "fast");
-        network.remove("sharedDir");
         await().atMost(PATIENCE).until(() -> cluster.apiServer.watches() > 0);
     }
 
     @BeforeEach
     void newContainer() {
+        network = node.network("1.1.0", "fast");
+        network.remove("sharedDir");
         container = node.newContainer();
     }
 
@@ -163,6 +163,33 @@ class PodVolumesTest {
                             .status())
                     .isZero();
         }
+    }
+
+    /** Forks of KubeVirt mount the volume there, and read the socket's place from whichever annotation they know. */
+    @Test
+    void podOfAForkOfKubeVirtIsToldOfItsSocket() throws IOException {
+        network.put("legacyAnnotations", true);
+        Pod pod = cluster.schedule(pod(
+                "virt-launcher-fork",
+                KubernetesNode.NAME,
+                "\"volumes\": [{\"name\": \"shared-dir\", \"emptyDir\": {}}]",
+                "\"volumeMounts\": [{\"name\": \"shared-dir\", \"mountPath\": \"/var/lib/cni/usrcni/\"}]"));
+
+        PluginCall.Outcome add = add(container, pod);
+
+        assertThat(add.json().at("/interfaces/0/socketPath").asText()).isEqualTo("/var/lib/cni/usrcni/net1.sock");
+        await().atMost(PATIENCE).untilAsserted(() -> {
+            assertThat(cluster.annotation(pod, "k8s.v1.cni.cncf.io/network-status")
+                            .at("/0/device-info/vhost-user/path")
+                            .asText())
+                    .isEqualTo("/var/lib/cni/usrcni/net1.sock");
+            assertThat(cluster.annotation(pod, "userspace/configuration-data")
+                            .at("/0/config/vhost/socketfile")
+                            .asText())
+                    .isEqualTo("net1.sock");
+            // with its last slash, for readers join the two as they are
+            assertThat(cluster.annotations(pod)).containsEntry("userspace/mapped-dir", "/var/lib/cni/usrcni/");
+        });
     }
 
     @Test
