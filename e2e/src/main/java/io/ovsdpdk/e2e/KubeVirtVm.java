@@ -1,8 +1,10 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.ovsdpdk.agent.kubernetes.testbed.Pods;
+import io.ovsdpdk.api.Json;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.Closeable;
 import java.io.IOException;
@@ -22,6 +24,8 @@ import java.util.concurrent.locks.LockSupport;
 final class KubeVirtVm implements Closeable {
     /** What KubeVirt calls the interface of the network "fast" in the pod. */
     static final String IFNAME = "pod115dc3606fb";
+
+    private static final String NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
 
     private static final Duration PATIENCE = Duration.ofSeconds(90);
 
@@ -149,6 +153,7 @@ final class KubeVirtVm implements Closeable {
         for (String file : List.of("vmlinuz", "initrd.gz")) {
             Files.copy(system.resolve(file), launcherPod.folder().resolve(file));
         }
+        launcherPod.tell(networkInfo());
         sidecar = launcherPod.startSidecar("hook-sidecar-0", Map.of());
         launcher = VirtLauncher.collect(launcherPod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
         byte[] domain = launcher.onDefineDomain(
@@ -159,6 +164,28 @@ final class KubeVirtVm implements Closeable {
         resources.add(libvirt);
         libvirt.define(domain);
         return domain;
+    }
+
+    /** What KubeVirt makes of the pod's {@code network-status} when that has our interface's device information. */
+    private String networkInfo() throws IOException {
+        Deadline deadline = Deadline.after(PATIENCE);
+        while (true) {
+            for (JsonNode entry : cluster.annotation(pod, NETWORK_STATUS)) {
+                if (IFNAME.equals(entry.path("interface").asText()) && entry.has("device-info")) {
+                    ObjectNode info = Json.object();
+                    info.withArray("interfaces")
+                            .addObject()
+                            .put("network", "fast")
+                            .put("mac", entry.path("mac").asText())
+                            .set("deviceInfo", entry.get("device-info"));
+                    return info.toString();
+                }
+            }
+            if (deadline.passed()) {
+                throw new IOException("the agent does not tell the pod of " + name + " where its socket is");
+            }
+            LockSupport.parkNanos(20_000_000);
+        }
     }
 
     /** Starts it; returns when the switch has connected. */

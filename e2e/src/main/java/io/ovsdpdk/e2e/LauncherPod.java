@@ -6,6 +6,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,8 +14,8 @@ import java.util.Map;
 
 /**
  * The pod of a KubeVirt VM, as far as hook sidecars see it: the volume {@code hook-sidecar-sockets}, and containers that run
- * as KubeVirt's user without any capability. A sidecar finds the volume where KubeVirt mounts it, which is in a mount
- * namespace of its own: it is started without arguments.
+ * as KubeVirt's user without any capability. A sidecar finds the volume, and the folder of what KubeVirt tells of networks,
+ * where KubeVirt mounts them, which is in a mount namespace of its own: it is started without arguments.
  */
 public final class LauncherPod implements Closeable {
     /** Of KubeVirt's containers, and their group's. */
@@ -30,7 +31,10 @@ public final class LauncherPod implements Closeable {
             mount -t tmpfs -o mode=755 none /run
             mkdir /run/kubevirt-hooks
             mount --bind "$1" /run/kubevirt-hooks
-            shift
+            mount -t tmpfs -o mode=755 none /etc
+            mkdir /etc/podinfo
+            mount --bind "$2" /etc/podinfo
+            shift 2
             exec "$@"
             """;
 
@@ -50,6 +54,8 @@ public final class LauncherPod implements Closeable {
         Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
         Files.createDirectory(folder.resolve("volume"));
         open(folder.resolve("volume"));
+        Files.createDirectory(folder.resolve("podinfo"));
+        Files.setPosixFilePermissions(folder.resolve("podinfo"), PosixFilePermissions.fromString("rwxr-xr-x"));
         return new LauncherPod(folder, Jars.binding(folder.resolve("image")));
     }
 
@@ -92,6 +98,18 @@ public final class LauncherPod implements Closeable {
         Files.setAttribute(file, "unix:gid", USER);
     }
 
+    /**
+     * Writes what sidecars see as {@code /etc/podinfo/network-info}, all at once as kubelet does. Before the first time
+     * there is no such file, as for a binding without {@code downwardAPI}.
+     *
+     * @param networkInfo empty as long as KubeVirt knows nothing of the pod's networks
+     */
+    void tell(String networkInfo) throws IOException {
+        Path next = Files.writeString(folder.resolve("podinfo/.next"), networkInfo);
+        Files.setPosixFilePermissions(next, PosixFilePermissions.fromString("rw-r--r--"));
+        Files.move(next, folder.resolve("podinfo/network-info"), StandardCopyOption.ATOMIC_MOVE);
+    }
+
     /** Starts the binding as KubeVirt from 1.6 on does, where each sidecar sees a folder of its own. */
     public ChildProcess startSidecar(String container, Map<String, String> environment) throws IOException {
         List<String> variables = new ArrayList<>(List.of("CONTAINER_NAME=" + container));
@@ -127,7 +145,15 @@ public final class LauncherPod implements Closeable {
             throws IOException {
         List<String> command = new ArrayList<>(starter);
         command.addAll(List.of(
-                "unshare", "--mount", "--propagation=private", "sh", "-ec", MOUNT_AND_START, "sh", mounted.toString()));
+                "unshare",
+                "--mount",
+                "--propagation=private",
+                "sh",
+                "-ec",
+                MOUNT_AND_START,
+                "sh",
+                mounted.toString(),
+                folder.resolve("podinfo").toString()));
         command.addAll(asUser());
         command.addAll(List.of("env", "-i"));
         command.addAll(variables);

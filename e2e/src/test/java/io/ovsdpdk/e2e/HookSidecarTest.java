@@ -10,6 +10,7 @@ import io.grpc.StatusRuntimeException;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
@@ -20,6 +21,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -299,6 +302,31 @@ class HookSidecarTest {
 
         assertThat(text(launcher.onDefineDomain(DOMAIN, vmi("ovs-dpdk")))).contains("ua-fast");
         assertThat(sidecar.output()).contains("level=warn call=OnDefineDomain", "DOCTYPE");
+    }
+
+    /** KubeVirt writes it when it knows the pod's networks, which may be after the launcher has asked. */
+    @Test
+    void networkInfoThatIsFilledLateIsWaitedFor() throws Exception {
+        pod.tell("");
+        ChildProcess sidecar = pod.startSidecar(CONTAINER, Map.of());
+        VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
+        CompletableFuture<byte[]> defined = CompletableFuture.supplyAsync(() -> define(launcher));
+        await().atMost(PATIENCE).until(() -> sidecar.output().contains("waits up to 10 s"));
+
+        pod.tell("{\"interfaces\":[{\"network\":\"fast\",\"mac\":\"02:00:00:00:00:0a\",\"mtu\":9000}]}");
+
+        assertThat(text(defined.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)))
+                .contains("<mac address='02:00:00:00:00:0a'/>", "<mtu size='9000'/>");
+        launcher.shutdown();
+        assertEndsWell(sidecar);
+    }
+
+    private static byte[] define(VirtLauncher launcher) {
+        try {
+            return launcher.onDefineDomain(DOMAIN, vmi("ovs-dpdk"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
