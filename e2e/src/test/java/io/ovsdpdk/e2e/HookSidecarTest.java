@@ -321,6 +321,20 @@ class HookSidecarTest {
         assertEndsWell(sidecar);
     }
 
+    @Test
+    void terminationEndsAWaitWithStatusZero() throws Exception {
+        pod.tell("");
+        ChildProcess sidecar = pod.startSidecar(CONTAINER, Map.of());
+        VirtLauncher launcher = VirtLauncher.collect(pod.volume(), VirtLauncher.Release.V1_6, 1, PATIENCE);
+        CompletableFuture<byte[]> defined = CompletableFuture.supplyAsync(() -> define(launcher));
+        await().atMost(PATIENCE).until(() -> sidecar.output().contains("waits up to 10 s"));
+
+        sidecar.terminate();
+
+        assertEndsWell(sidecar);
+        assertThat(defined).failsWithin(PATIENCE);
+    }
+
     private static byte[] define(VirtLauncher launcher) {
         try {
             return launcher.onDefineDomain(DOMAIN, vmi("ovs-dpdk"));
