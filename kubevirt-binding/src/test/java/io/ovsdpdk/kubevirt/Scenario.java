@@ -175,6 +175,16 @@ record Scenario(String name, Vmi vmi, String domain, String networkInfo, List<St
                         "<source type=\"memfd\"></source><access mode='shared'/></memoryBacking>",
                         "<cell memAccess='shared' id=\"0\""),
                 of(
+                        "hugepages of 2 MiB on one NUMA cell",
+                        Vmi.withFast().with(vmi -> vmi.withObject("/spec/domain/memory/hugepages")
+                                .put("pageSize", "2Mi")),
+                        usual().memoryBacking("<hugepages><page size=\"2\" unit=\"MiB\" nodeset=\"0\"/></hugepages>"
+                                        + "<source type=\"memfd\"/>")
+                                .cpu("<numa>" + CELL.formatted(0, "0-3") + "</numa>"),
+                        "<page size=\"2\" unit=\"MiB\" nodeset=\"0\"/></hugepages><source type=\"memfd\"/>"
+                                + "<access mode='shared'/></memoryBacking>",
+                        "<cell memAccess='shared' id=\"0\""),
+                of(
                         "hugepages of 1 GiB on two NUMA cells",
                         Vmi.withFast(),
                         usual().memoryBacking("<hugepages><page size=\"1\" unit=\"GiB\" nodeset=\"0-1\"/></hugepages>"
