@@ -60,15 +60,24 @@ record Manifests(List<HasMetadata> objects) {
 
     /** A folder below it as {@code kubectl kustomize} renders it. */
     static Manifests rendered(String folder) throws IOException {
-        Process kubectl = new ProcessBuilder(
-                        "kubectl", "kustomize", folder().resolve(folder).toString())
-                .start();
-        Output errors = Output.of(kubectl.getErrorStream());
-        String rendered = Output.of(kubectl.getInputStream()).text();
-        if (rendered.isBlank()) {
-            throw new IOException("kubectl kustomize renders nothing of " + folder + ": " + errors.text());
+        return read(rendered(folder, List.of("kubectl", "kustomize")));
+    }
+
+    /**
+     * Likewise, by any kustomize, as YAML.
+     *
+     * @param kustomize the beginning of its command line
+     */
+    static String rendered(String folder, List<String> kustomize) throws IOException {
+        List<String> command = new ArrayList<>(kustomize);
+        command.add(folder().resolve(folder).toString());
+        Process process = new ProcessBuilder(command).start();
+        Output errors = Output.of(process.getErrorStream());
+        String rendered = Output.of(process.getInputStream()).text();
+        if (process.onExit().join().exitValue() != 0 || rendered.isBlank()) {
+            throw new IOException(String.join(" ", command) + " renders nothing: " + errors.text());
         }
-        return read(rendered);
+        return rendered;
     }
 
     /**
@@ -96,10 +105,15 @@ record Manifests(List<HasMetadata> objects) {
             throw new IOException("no schema for " + kind);
         }
         try {
-            return STRICT.treeToValue(document, model);
+            return readStrictly(document, model);
         } catch (IOException e) {
             throw new IOException(kind + " " + document.at("/metadata/name").asText() + ": " + e.getMessage(), e);
         }
+    }
+
+    /** @throws IOException for a key that the model doesn't have, or a value of another type */
+    static <T> T readStrictly(JsonNode value, Class<T> model) throws IOException {
+        return STRICT.treeToValue(value, model);
     }
 
     /** The one object of a kind. */

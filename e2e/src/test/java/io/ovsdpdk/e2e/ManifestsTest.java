@@ -30,8 +30,10 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -39,6 +41,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ManifestsTest {
     private static final Set<String> KEYS_OF_OLD_KUSTOMIZE =
             Set.of("apiVersion", "kind", "namespace", "bases", "resources", "patchesStrategicMerge", "images");
+
+    /** Where {@code toolchain/kustomize} puts an old and a new one, which it downloads once. */
+    private static Path otherKustomizes() throws IOException {
+        Process script = new ProcessBuilder(
+                        Jars.repository().resolve("toolchain/kustomize").toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        return Path.of(Output.of(script.getInputStream()).text().strip());
+    }
 
     static Stream<Path> kustomizations() throws IOException {
         return Manifests.files().stream().filter(file -> file.endsWith("kustomization.yaml"));
@@ -70,6 +81,93 @@ class ManifestsTest {
         for (JsonNode resource : content.path("resources")) {
             assertThat(kustomization.resolveSibling(resource.asText())).isRegularFile();
         }
+    }
+
+    /** That of Debian 12's kubectl, that of the kubectl that is installed, and a standalone one. */
+    @ParameterizedTest
+    @MethodSource("kustomizations")
+    @Tag("long")
+    void everyKustomizeRendersTheSame(Path kustomization) throws IOException {
+        String folder = kustomization.getParent().toString();
+        Path others = otherKustomizes();
+
+        Object rendered = unordered(Manifests.rendered(folder, List.of("kubectl", "kustomize")));
+        Object old = unordered(
+                Manifests.rendered(folder, List.of(others.resolve("kubectl").toString(), "kustomize")));
+        Object standalone = unordered(
+                Manifests.rendered(folder, List.of(others.resolve("kustomize").toString(), "build")));
+
+        assertThat(old).isEqualTo(rendered);
+        assertThat(standalone).isEqualTo(rendered);
+    }
+
+    /** Lists that are merged by name come out in this order or that. */
+    private static List<String> unordered(String yaml) throws IOException {
+        return Manifests.documents(yaml).stream()
+                .map(ManifestsTest::unordered)
+                .sorted()
+                .toList();
+    }
+
+    private static String unordered(JsonNode value) {
+        if (value.isArray()) {
+            return value.valueStream()
+                    .map(ManifestsTest::unordered)
+                    .sorted()
+                    .toList()
+                    .toString();
+        }
+        return value.isObject()
+                ? value.properties().stream()
+                        .map(field -> field.getKey() + "=" + unordered(field.getValue()))
+                        .sorted()
+                        .toList()
+                        .toString()
+                : value.toString();
+    }
+
+    static Stream<Path> filesToApply() throws IOException {
+        return Manifests.files().stream().filter(file -> !file.endsWith("kustomization.yaml"));
+    }
+
+    /** Patches and examples too, each by itself. */
+    @ParameterizedTest
+    @MethodSource("filesToApply")
+    void everyFileHasNoKeyThatItsSchemaLacks(Path file) throws IOException {
+        for (JsonNode document : Manifests.documents(Files.readString(file))) {
+            validate(document, file);
+        }
+    }
+
+    private static void validate(JsonNode document, Path file) throws IOException {
+        String kind = document.path("kind").asText();
+        switch (kind) {
+            case "VirtualMachine" -> ListedTypes.read().check(document, "V1VirtualMachine");
+            case "NetworkAttachmentDefinition" -> ListedTypes.read().check(document, kind);
+            // A patch of the one object KubeVirt, by its name
+            case "" -> {
+                assertThat(file.getFileName().toString()).contains("kubevirt-patch");
+                ListedTypes.read().check(document, "V1KubeVirt");
+            }
+            default -> Manifests.read(document.toString());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "V1KubeVirt, '{spec: {configuration: {network: {binding: {ovs-dpdk: {sidecarImag: x}}}}}}', sidecarImag",
+        "V1KubeVirt, '{spec: {configuration: {network: {binding: {ovs-dpdk: {sidecarImage: 1}}}}}}', is no string",
+        "V1VirtualMachine, '{spec: {template: {spec: {domain: {devices: {interfaces: {}}}}}}}', is no list of",
+        "V1VirtualMachine, '{metadata: {nam: x}}', nam",
+        "V1VirtualMachine, '{status: {}}', not in the list",
+        "NetworkAttachmentDefinition, '{spec: {conf: x}}', conf"
+    })
+    void slipOfThePenInACustomResourceIsFound(String type, String yaml, String slip) throws IOException {
+        JsonNode value = Manifests.documents(yaml).getFirst();
+
+        assertThatThrownBy(() -> ListedTypes.read().check(value, type))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(slip);
     }
 
     @ParameterizedTest
