@@ -39,6 +39,15 @@ final class Jars {
     }
 
     /**
+     * The executable that {@code OVS_DPDK_BINDING} names.
+     *
+     * @throws IOException when none is named, or it is not there
+     */
+    static Path nativeBinding() throws IOException {
+        return executable(BINDING_VARIABLE);
+    }
+
+    /**
      * The beginning of the command line of KubeVirt's binding, for any user: a copy of the executable that {@code
      * OVS_DPDK_BINDING} names, or of its jar, in a folder that is made.
      */
