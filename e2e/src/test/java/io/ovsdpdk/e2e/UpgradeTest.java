@@ -83,11 +83,11 @@ class UpgradeTest {
         return ((Reply.Inspected) node.ask(new Request.Inspect())).node().agentVersion();
     }
 
-    /** As agents wrote them that knew of nothing but {@code sharedDir}. */
+    /** Version 1: of agents that knew of nothing but {@code sharedDir}, with the state inside. */
     private void writeCheckpointsLikeThoseOfAnOldAgent() throws Exception {
         for (Path checkpoint : checkpoints(".json")) {
             ObjectNode content = Json.readObject("checkpoint", Files.readAllBytes(checkpoint));
-            content.remove("legacyAnnotations");
+            content.put("version", 1).put("state", "MADE").remove("legacyAnnotations");
             ((ObjectNode) content.get("folder")).remove(List.of("layout", "volume", "uid", "gid", "mode"));
             Files.write(checkpoint, Json.write(content));
         }
@@ -106,7 +106,7 @@ class UpgradeTest {
             // What is under way goes on for as long as the database takes
             node.ovs().database().suspend();
             Future<PluginCall.Outcome> underWay = kubelet.begin(() -> call("ADD", "under-way"));
-            await().atMost(PATIENCE).until(() -> checkpoints(".json").size() == 5);
+            await().atMost(PATIENCE).until(() -> checkpoints(".unfinished").size() == 1);
             ProcessHandle.of(node.agent().pid()).orElseThrow().destroy();
             await().atMost(PATIENCE).until(() -> Files.notExists(node.agentSocket()));
 
