@@ -95,7 +95,7 @@ public final class Main implements Callable<Integer> {
             say(binding.tar, binding.name);
         }
         if (figures) {
-            Figures.print(layout, System.out);
+            Figures.print(layout, tar, System.out);
         }
         return CommandLine.ExitCode.OK;
     }

@@ -63,6 +63,9 @@ class AgentImageTest {
         assertThat(layers(again).subList(0, 4)).isEqualTo(layers.subList(0, 4));
         assertThat(layers(upon)).hasSize(5 + 4).startsWith(layers.toArray(String[]::new));
         assertThat(entry(upon, "manifest.json").at("/0/RepoTags/0").asText()).isEqualTo("agent:2");
+        assertThat(Figures.sizes(tar))
+                .matches("[0-9.]+ MB as a tar file, compressed; in it the base [2-9][0-9.]+, the runtime [2-9][0-9.]+,"
+                        + " the libraries 1[0-9.]+, agent and plugin .* MB");
         JsonNode configuration = entry(upon, "config.json").path("config");
         assertThat(configuration.at("/Entrypoint/0").asText()).isEqualTo("/opt/ovs-dpdk/runtime/bin/java");
         assertThat(configuration.at("/User").asText()).isEqualTo("0:0");
