@@ -9,6 +9,7 @@ import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.Quoted;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * The file in which Multus expects an attachment's device information ({@code runtimeConfig.CNIDeviceInfoFile}; Device
@@ -74,7 +76,7 @@ record DeviceInfoFile(Path path) {
     void write(String socketPath, Log log) throws IOException {
         Files.createDirectories(path.getParent());
         byte[] information = Json.write(DeviceInfo.completed(existing(log), socketPath));
-        Path fresh = path.resolveSibling(".ovs-dpdk-" + ProcessHandle.current().pid());
+        Path fresh = fresh();
         try {
             Files.deleteIfExists(fresh);
             Files.write(fresh, information);
@@ -96,7 +98,14 @@ record DeviceInfoFile(Path path) {
         }
     }
 
+    /** The same for each ADD and DEL of the attachment, which so find what a process that was killed has left. */
+    Path fresh() {
+        UUID name = UUID.nameUUIDFromBytes(path.getFileName().toString().getBytes(StandardCharsets.UTF_8));
+        return path.resolveSibling(".ovs-dpdk-" + name);
+    }
+
     void delete() throws IOException {
+        Files.deleteIfExists(fresh());
         Files.deleteIfExists(path);
     }
 }

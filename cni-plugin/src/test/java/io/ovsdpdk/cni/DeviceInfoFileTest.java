@@ -105,6 +105,18 @@ class DeviceInfoFileTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"ADD", "DEL"})
+    void whatAKilledAddHasLeftIsRemoved(String command) throws IOException {
+        exists("{}");
+        Path half = Files.writeString(new DeviceInfoFile(file).fresh(), "{\"type\":");
+
+        assertThat(call(command, "\"" + file + "\"").status()).isZero();
+
+        assertThat(half).doesNotExist();
+        assertThat(file.getParent().toFile().list()).hasSize(command.equals("ADD") ? 1 : 0);
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"null", "\"\""})
     void noFileIsNoMistake(String value) {
         assertThat(call("ADD", value).status()).isZero();
