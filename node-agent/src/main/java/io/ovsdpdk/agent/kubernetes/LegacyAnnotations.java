@@ -18,9 +18,10 @@ import java.util.stream.Collectors;
  * together with nothing in between. It takes an address only with its IP version, as CNI 0.4.0 has it.
  *
  * @param configurationData a JSON array with an entry for each interface
- * @param mappedDir the folder that all sockets are below, as the pod sees it; ends in {@code /}
+ * @param mappedDir the folder that all sockets are below, as the pod sees it; ends in {@code /}. Empty where none of ours
+ *     is told, and it is others' or nobody's
  */
-record LegacyAnnotations(String configurationData, String mappedDir) {
+record LegacyAnnotations(String configurationData, Optional<String> mappedDir) {
     static final String CONFIGURATION_DATA = "userspace/configuration-data";
     static final String MAPPED_DIR = "userspace/mapped-dir";
 
@@ -29,7 +30,7 @@ record LegacyAnnotations(String configurationData, String mappedDir) {
      *
      * @param current the configuration data that there is. Entries of others stay, unless they are of a sandbox before
      * @param interfaces all of ours in the pod
-     * @return empty when none of them asks for these annotations
+     * @return empty when none of them asks for these annotations, and none asked before
      * @throws MalformedAnnotationException when the current configuration data can't be read
      * @throws UnspeakableException when app-netutil could not read ours
      */
@@ -38,21 +39,39 @@ record LegacyAnnotations(String configurationData, String mappedDir) {
         List<PodInterface> told =
                 interfaces.stream().filter(PodInterface::legacyAnnotations).toList();
         if (told.isEmpty()) {
-            return Optional.empty();
+            return withoutStale(current, interfaces);
         }
         String mappedDir = commonFolder(told);
         requireSpeakable("the sockets' folder", mappedDir);
-        ArrayNode wanted = Json.array();
-        for (JsonNode entry : entries(current)) {
-            if (isOthers(entry, interfaces)) {
-                wanted.add(entry);
-            }
-        }
+        ArrayNode wanted = others(current, interfaces);
         for (PodInterface ours : told) {
             wanted.add(entry(ours, mappedDir));
         }
         return Optional.of(new LegacyAnnotations(
-                unchanged(current, wanted).orElseGet(() -> AnnotationText.write(wanted)), mappedDir));
+                unchanged(current, wanted).orElseGet(() -> AnnotationText.write(wanted)), Optional.of(mappedDir)));
+    }
+
+    /** Data that can't be read is none of ours. */
+    private static Optional<LegacyAnnotations> withoutStale(Optional<String> current, List<PodInterface> interfaces) {
+        try {
+            ArrayNode wanted = others(current, interfaces);
+            return entries(current).equals(wanted)
+                    ? Optional.empty()
+                    : Optional.of(new LegacyAnnotations(AnnotationText.write(wanted), Optional.empty()));
+        } catch (MalformedAnnotationException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static ArrayNode others(Optional<String> current, List<PodInterface> interfaces)
+            throws MalformedAnnotationException {
+        ArrayNode others = Json.array();
+        for (JsonNode entry : entries(current)) {
+            if (isOthers(entry, interfaces)) {
+                others.add(entry);
+            }
+        }
+        return others;
     }
 
     /** The data as it is laid out now, when it says what it should. */

@@ -43,7 +43,7 @@ final class PodPatch {
             LegacyAnnotations.of(Optional.ofNullable(current.get(LegacyAnnotations.CONFIGURATION_DATA)), interfaces)
                     .ifPresent(legacy -> {
                         missing.put(LegacyAnnotations.CONFIGURATION_DATA, legacy.configurationData());
-                        missing.put(LegacyAnnotations.MAPPED_DIR, legacy.mappedDir());
+                        legacy.mappedDir().ifPresent(folder -> missing.put(LegacyAnnotations.MAPPED_DIR, folder));
                     });
         } catch (MalformedAnnotationException | UnspeakableException e) {
             problems.accept(e.getMessage());

@@ -133,7 +133,7 @@ class AppNetutilTest {
                 LegacyAnnotations.of(Optional.empty(), List.of(interfaces)).orElseThrow();
         return Map.of(
                 LegacyAnnotations.CONFIGURATION_DATA, annotations.configurationData(),
-                LegacyAnnotations.MAPPED_DIR, annotations.mappedDir());
+                LegacyAnnotations.MAPPED_DIR, annotations.mappedDir().orElseThrow());
     }
 
     private static PodInterface legacy(String ifname, String socketPath) {

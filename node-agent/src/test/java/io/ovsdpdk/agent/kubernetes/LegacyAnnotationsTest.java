@@ -20,7 +20,7 @@ class LegacyAnnotationsTest {
     void entryHasTheFormOfUserspaceCni() throws Exception {
         LegacyAnnotations annotations = of(Optional.empty(), NET1);
 
-        assertThat(annotations.mappedDir()).isEqualTo("/var/run/vhost/");
+        assertThat(annotations.mappedDir()).contains("/var/run/vhost/");
         assertThat(json(annotations.configurationData())).isEqualTo(json("""
                 [{"containerId": "c0ffee", "ifName": "net1", "name": "fast",
                   "config": {"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "interface", "memif": {},
@@ -67,6 +67,25 @@ class LegacyAnnotationsTest {
         assertThat(after.at("/0/containerId").asText()).isEqualTo("c0ffee");
     }
 
+    /** The network was changed meanwhile, and does not ask for them any more. */
+    @Test
+    void entriesOfASandboxBeforeGoThoughNobodyAsksAnyMore() throws Exception {
+        String others = "{\"containerId\":\"c0ffee\",\"ifName\":\"memif0\"}";
+        String before = "[{\"containerId\":\"deadbeef\",\"ifName\":\"net1\"}," + others + "]";
+
+        LegacyAnnotations annotations = of(Optional.of(before), ours("net1", "/a/net1.sock"));
+
+        assertThat(annotations.configurationData()).isEqualTo("[" + others + "]");
+        assertThat(annotations.mappedDir()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"[]", "", "no JSON", "[{\"containerId\":\"c0ffee\",\"ifName\":\"memif0\"}]"})
+    void whatIsOthersIsLeftAloneWhereNobodyAsks(String text) throws Exception {
+        assertThat(LegacyAnnotations.of(Optional.of(text), List.of(ours("net1", "/a/net1.sock"))))
+                .isEmpty();
+    }
+
     @Test
     void entriesOfOthersInThisSandboxStay() throws Exception {
         String others =
@@ -82,7 +101,7 @@ class LegacyAnnotationsTest {
         LegacyAnnotations annotations = of(
                 Optional.empty(), legacy("net1", "/var/run/vhost/net1.sock"), legacy("net2", "/var/run/vh/net2.sock"));
 
-        assertThat(annotations.mappedDir()).isEqualTo("/var/run/");
+        assertThat(annotations.mappedDir()).contains("/var/run/");
         assertThat(json(annotations.configurationData()).findValuesAsText("socketfile"))
                 .containsExactly("vhost/net1.sock", "vh/net2.sock");
     }
