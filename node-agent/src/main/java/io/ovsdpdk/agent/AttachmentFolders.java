@@ -11,8 +11,6 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.ovsdb.Deadline;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -206,10 +204,19 @@ final class AttachmentFolders {
                 .sorted()
                 .toList();
         folders.rollback(new PreparedFolder(attachment.folder(), fresh, false, false));
-        // One that another ADD uses is left to that one
-        fresh.stream()
-                .filter(parent -> !Files.exists(parent, LinkOption.NOFOLLOW_LINKS))
-                .forEach(freshParents::remove);
+        // One that another ADD uses is left to that one; one in which a pod has put something is the pod's
+        fresh.stream().filter(parent -> !isUsedByOthers(parent, attachment)).forEach(freshParents::remove);
+    }
+
+    private boolean isUsedByOthers(Path parent, Attachment attachment) {
+        return known.all().stream()
+                .anyMatch(other ->
+                        !other.id().equals(attachment.id()) && location(other).startsWith(parent));
+    }
+
+    /** How many folders are remembered because an ADD that is not done yet made them. */
+    int unfinished() {
+        return freshParents.size();
     }
 
     private static Path location(Attachment attachment) {

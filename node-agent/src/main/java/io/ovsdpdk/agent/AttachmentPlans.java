@@ -11,6 +11,7 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.MacAddress;
 import io.ovsdpdk.api.NetworkConfiguration;
+import io.ovsdpdk.api.Quoted;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.Port;
 import io.ovsdpdk.ovsdb.VhostUserPort;
@@ -76,6 +77,7 @@ final class AttachmentPlans {
                 network.sharedDir().isPresent()
                         ? "choose a shorter sharedDir"
                         : "let the container mount the volume at a shorter path");
+        refuseUnspeakable(workloadSocket, network.sharedDir().isPresent());
         refuseLong(switchSocket, "choose a shorter --run-dir of the agent");
         String sandbox = wish.request().sandbox();
         Attachment attachment = new Attachment(
@@ -117,6 +119,25 @@ final class AttachmentPlans {
         } catch (NoSuchFileException e) {
             // "/" is there, so this ends; a root is never "/"
             return resolve(root.getParent()).resolve(root.getFileName());
+        }
+    }
+
+    /**
+     * A pod is told the path in its annotations. Their reader app-netutil passes over a line with a {@code =} and takes
+     * spaces and backslashes out; it would look for the socket elsewhere, or for none.
+     */
+    private void refuseUnspeakable(Path socket, boolean ofSharedDir) throws CniException {
+        boolean unspeakable =
+                socket.toString().chars().anyMatch(c -> c == '=' || c == '\\' || c == '"' || Character.isWhitespace(c));
+        if (unspeakable && places.cluster().pods().isPresent()) {
+            throw new CniException(
+                    ErrorCode.CONFIGURATION,
+                    "the socket path " + Quoted.of(socket.toString())
+                            + " can't be told to a pod: = \\ \" and white space are misread in annotations",
+                    ofSharedDir
+                            ? "choose a sharedDir and an interface name without them"
+                            : "let the container mount the volume at a path without them, and choose such an interface"
+                                    + " name");
         }
     }
 

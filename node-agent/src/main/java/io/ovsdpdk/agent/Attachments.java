@@ -141,13 +141,15 @@ final class Attachments implements AutoCloseable {
         Map<String, PodInterface> newest = new TreeMap<>();
         known.newestFirst().stream()
                 .filter(attachment -> attachment.state() == Attachment.State.MADE)
-                .filter(attachment -> attachment.pod().known() && isIn(pod, attachment.pod()))
+                .filter(attachment -> isIn(pod, attachment.pod()))
                 .forEach(attachment -> newest.putIfAbsent(attachment.id().ifname(), attachment.toPodInterface()));
         return List.copyOf(newest.values());
     }
 
+    /** Without a UID it could be any pod that has the name in the course of time. */
     private static boolean isIn(Pod pod, PodIdentity identity) {
-        return identity.name().equals(pod.getMetadata().getName())
+        return !identity.uid().isEmpty()
+                && identity.name().equals(pod.getMetadata().getName())
                 && identity.namespace().equals(pod.getMetadata().getNamespace())
                 && NodePods.isOf(pod, identity);
     }
@@ -393,9 +395,9 @@ final class Attachments implements AutoCloseable {
         return "interface " + id.ifname() + " of container " + id.containerId();
     }
 
-    /** How many things are kept in memory: attachments, announcements, deletions that wait. */
+    /** How many things are kept in memory: attachments, announcements, deletions that wait, folders to take back. */
     int footprint() {
-        return count() + announcements.size() + removals.waiting();
+        return count() + announcements.size() + removals.waiting() + folders.unfinished();
     }
 
     /** Stops what goes on in the background; the checkpoints tell the next agent where to go on. */

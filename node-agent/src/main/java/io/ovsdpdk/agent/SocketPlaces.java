@@ -17,7 +17,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Where the socket of an attachment is: below {@code sharedDir}, or in a volume of the pod. Makes nothing.
@@ -27,6 +30,11 @@ import java.util.Optional;
  * @param cluster whose pods are known
  */
 record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
+    private static final Logger LOG = LoggerFactory.getLogger(SocketPlaces.class);
+
+    /** The longest that is waited for an answer that an ADD can do without. */
+    private static final Duration QUESTION = Duration.ofSeconds(1);
+
     private static final Path PODS = Path.of("pods");
     private static final Path EMPTY_DIRS = Path.of("volumes/kubernetes.io~empty-dir");
     private static final Path HOOKS = Path.of("ovs-dpdk/sockets");
@@ -51,16 +59,17 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
     Place find(AttachmentId id, PodIdentity pod, NetworkConfiguration network, Deadline deadline)
             throws CniException, InterruptedException {
         return network.sharedDir().isPresent()
-                ? inSharedDir(id, pod, network.sharedDir().get())
+                ? inSharedDir(id, pod, network.sharedDir().get(), deadline)
                 : inVolume(pod, network.socketVolume(), deadline);
     }
 
-    /** It is served whether or not the API server is there: what memory has of the pod must do. */
-    private Place inSharedDir(AttachmentId id, PodIdentity pod, Path sharedDir) throws CniException {
+    /** It is served whether or not the API server is there: what is known of the pod must do. */
+    private Place inSharedDir(AttachmentId id, PodIdentity pod, Path sharedDir, Deadline deadline)
+            throws CniException, InterruptedException {
         FolderLocation location = roots.place(sharedDir, id);
-        Optional<Pod> known = cluster.pods()
-                .flatMap(pods -> pods.find(pod.namespace(), pod.name()))
-                .filter(found -> NodePods.isOf(found, pod));
+        Optional<Pod> known = cluster.pods().isPresent() && pod.known()
+                ? known(cluster.pods().get(), pod, deadline)
+                : Optional.empty();
         if (known.filter(SocketVolume::isLauncher).isPresent()) {
             throw new CniException(
                     ErrorCode.CONFIGURATION,
@@ -73,6 +82,20 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
                 known.isPresent() || cluster.pods().isEmpty(),
                 location,
                 location.path());
+    }
+
+    /** Without a UID from the runtime it takes an answer to know which pod of that name is meant. */
+    private static Optional<Pod> known(NodePods pods, PodIdentity pod, Deadline deadline) throws InterruptedException {
+        if (!pod.uid().isEmpty()) {
+            return pods.find(pod.namespace(), pod.name()).filter(found -> NodePods.isOf(found, pod));
+        }
+        Duration left = deadline.remaining();
+        try {
+            return Optional.of(pods.require(pod, Deadline.after(left.compareTo(QUESTION) < 0 ? left : QUESTION)));
+        } catch (CniException e) {
+            LOG.info("it is not known which pod is meant: pod={} reason={}", pod, e.getMessage());
+            return Optional.empty();
+        }
     }
 
     private Place inVolume(PodIdentity pod, Optional<String> volume, Deadline deadline)

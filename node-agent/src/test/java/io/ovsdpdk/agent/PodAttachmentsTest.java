@@ -571,6 +571,68 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
         assertThat(agent.hasPort(second)).isTrue();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"/a=b", "/a b", "/a\\b", "/a\"b"})
+    void pathThatAPodCanNotBeToldIsRefused(String path) throws Exception {
+        Pod pod = withVolume("app", NODE, "shared-dir", EMPTY_DIR);
+        pod.getSpec().getContainers().getFirst().getVolumeMounts().getFirst().setMountPath(path);
+        Pod started = start(pod);
+
+        assertFails(ErrorCode.CONFIGURATION, "can't be told to a pod", () -> add(id, started, network()));
+
+        agent.assertNothingOf(id);
+    }
+
+    /** It would be told to each pod that has the name in the course of time. */
+    @Test
+    void attachmentOfAPodThatIsNotKnownForSureIsNobodys() throws Exception {
+        agent.attachments.add(request(id, "web-0", "", agent.network()), Json.object(), soon());
+
+        assertThat(agent.attachments.in(start(withVolume("web-0", NODE, "shared-dir", EMPTY_DIR))))
+                .isEmpty();
+    }
+
+    @Test
+    void uidThatTheRuntimeLeavesOutIsFoundForASharedDirToo() throws Exception {
+        Pod pod = start(withVolume("web-0", NODE, "shared-dir", EMPTY_DIR));
+
+        agent.attachments.add(request(id, "web-0", "", agent.network()), Json.object(), soon());
+
+        assertThat(agent.attachments.in(pod)).hasSize(1);
+        assertThat(agent.localSwitch.interfaceOf(PortName.of(id)).orElseThrow().externalIds())
+                .containsEntry("pod-uid", pod.getMetadata().getUid());
+    }
+
+    @Test
+    void addWithoutUidNeedsNoApiServerForAPodInMemory() throws Exception {
+        start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        await().until(() -> pods.find("default", "app").isPresent());
+        server.stop();
+        await().atMost(Duration.ofSeconds(10)).until(() -> !pods.isWatching());
+
+        Attached attached = agent.attachments.add(request(id, "app", "", network()), Json.object(), soon());
+
+        assertThat(attached.socketPath()).isEqualTo("/sockets/net1.sock");
+        server.restart();
+    }
+
+    @Test
+    void foldersThatThePodHasTakenAreNotRememberedAfterAFailedAdd() throws Exception {
+        Pod pod = start(withSubPath());
+        ovs.suspendSwitch();
+        Future<Attached> failing = threads.submit(() -> agent.attachments.add(
+                request(id, pod, network()), Json.object(), Deadline.after(Duration.ofMillis(500))));
+        Path parent = volume(pod, "shared-dir").resolve("a");
+        await().until(() -> Files.exists(parent.resolve("b")) && agent.hasPort(id));
+        Files.createFile(parent.resolve("of-the-pod"));
+
+        assertThatThrownBy(() -> failing.get(10, TimeUnit.SECONDS)).hasMessageContaining("ovs-vswitchd");
+
+        ovs.resumeSwitch();
+        await().until(() -> agent.attachments.footprint() == 0);
+        assertThat(parent).isDirectoryContaining(path -> path.endsWith("of-the-pod"));
+    }
+
     @Test
     void networkWithoutAPlaceNeedsKubernetesAndAPod() throws Exception {
         assertFails(

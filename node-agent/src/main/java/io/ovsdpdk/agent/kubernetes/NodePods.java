@@ -115,6 +115,10 @@ public final class NodePods implements AutoCloseable {
 
             @Override
             public void onUpdate(Pod before, Pod pod) {
+                if (!before.getMetadata().getUid().equals(pod.getMetadata().getUid())) {
+                    // Its end fell into a time in which nothing was seen
+                    listener.gone(before);
+                }
                 listener.changed(pod);
             }
 
@@ -132,7 +136,8 @@ public final class NodePods implements AutoCloseable {
 
     /**
      * The pod that a runtime makes a sandbox for: from memory; from the API server when memory doesn't have it yet, or
-     * has one that it may be the successor of. An API server that doesn't answer is asked again until the deadline.
+     * has one that it may be the successor of. An API server that doesn't answer is asked again until the deadline, or gone
+     * without where memory has a likely one.
      *
      * @param wanted its UID may be empty: then the pod that has the name now is meant
      * @throws CniException {@link ErrorCode#TRY_AGAIN} when there is no such pod, or that could not be found out
@@ -146,6 +151,11 @@ public final class NodePods implements AutoCloseable {
             try {
                 return ask(wanted, deadline);
             } catch (KubernetesClientException e) {
+                Optional<Pod> likely = likely(wanted);
+                if (likely.isPresent() && !isRefusal(e)) {
+                    LOG.info("no answer about a pod, it is taken from memory: pod={} reason={}", wanted, reason(e));
+                    return likely.get();
+                }
                 if (isRefusal(e) || deadline.expired()) {
                     throw unanswered(wanted, e);
                 }
@@ -173,6 +183,15 @@ public final class NodePods implements AutoCloseable {
         return wanted.uid().isEmpty()
                 ? isWatching() && pod.getMetadata().getDeletionTimestamp() == null
                 : isOf(pod, wanted);
+    }
+
+    /**
+     * Without a UID, what memory has for as long as nobody can be asked: kubelet, which heard of the pod from the same API
+     * server, has not heard of another one either. Whoever uses it sees whether its folder is there.
+     */
+    private Optional<Pod> likely(PodIdentity wanted) {
+        return find(wanted.namespace(), wanted.name())
+                .filter(pod -> wanted.uid().isEmpty() && pod.getMetadata().getDeletionTimestamp() == null);
     }
 
     /**

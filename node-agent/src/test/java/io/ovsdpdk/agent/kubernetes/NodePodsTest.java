@@ -217,6 +217,19 @@ class NodePodsTest {
     }
 
     @Test
+    void podWithoutUidIsTakenFromMemoryWhileNobodyCanBeAsked() throws Exception {
+        Pod known = server.create(pod("web-0", NODE));
+        start();
+        loseSight();
+        server.stop();
+
+        Pod found = require(identity("web-0", ""));
+
+        assertThat(uid(found)).isEqualTo(uid(known));
+        server.restart();
+    }
+
+    @Test
     void staticPodIsFoundByTheUidThatKubeletGaveIt() throws Exception {
         Pod mirror = server.create(new PodBuilder(pod("static-node-a", NODE))
                 .editMetadata()
@@ -342,6 +355,32 @@ class NodePodsTest {
         server.client().resource(present).delete();
 
         soon().untilAsserted(() -> assertThat(heard).contains("changed present", "changed new", "gone present"));
+    }
+
+    @Test
+    void listenersHearOfTheEndOfAPodWhoseSuccessorCameUnseen() throws Exception {
+        Pod first = server.create(pod("web-0", NODE));
+        List<String> heard = new CopyOnWriteArrayList<>();
+        pods.addListener(new PodListener() {
+            @Override
+            public void changed(Pod pod) {
+                heard.add("changed " + uid(pod));
+            }
+
+            @Override
+            public void gone(Pod pod) {
+                heard.add("gone " + uid(pod));
+            }
+        });
+        start();
+        loseSight();
+        server.client().resource(first).delete();
+        Pod second = server.create(pod("web-0", NODE));
+
+        server.answerWell();
+
+        soon().untilAsserted(() -> assertThat(heard)
+                .containsSubsequence("changed " + uid(first), "gone " + uid(first), "changed " + uid(second)));
     }
 
     @Test
