@@ -18,7 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A pod whose sandbox a real containerd makes anew, with the same volume, while the end of the old one is on its way. */
 @Tag("native")
@@ -70,19 +70,32 @@ class RestartedSandboxTest {
                 new MacAddress(identity.get("attached-mac").asText()));
     }
 
-    /** @param stopped whether the old sandbox was stopped before the new one came; it is removed afterwards anyhow */
+    private enum Old {
+        /** Before the new one came. */
+        STOPPED,
+        /** Only afterwards. */
+        RUNNING,
+        /** Likewise, and another agent than the one that has made its port serves the new one. */
+        OF_ANOTHER_AGENT
+    }
+
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void guestOfTheNewSandboxIsLeftAloneByTheEndOfTheOldOne(boolean stopped) throws IOException {
-        String name = stopped ? "stopped" : "lost";
+    @EnumSource
+    void guestOfTheNewSandboxIsLeftAloneByTheEndOfTheOldOne(Old old) throws IOException {
+        String name = "pod-" + old.ordinal();
         Pod pod = cluster.schedule(withVolume(name, KubernetesNode.NAME, "shared-dir", "\"emptyDir\": {}"));
         Path folder = cluster.mountLikeAContainer(cluster.volume(pod, "shared-dir"));
         String first = containerd.runSandbox(sandboxOf(pod));
         // It ends as a process that is killed does: its socket stays where it was
         try (VhostUserGuest before = guestOf(first, folder)) {
             before.awaitConnection(PATIENCE);
-            if (stopped) {
-                containerd.stopSandbox(first);
+            switch (old) {
+                case STOPPED -> containerd.stopSandbox(first);
+                case RUNNING -> {}
+                case OF_ANOTHER_AGENT -> {
+                    node.killAgent();
+                    cluster.startAgent();
+                }
             }
             String second = containerd.runSandbox(sandboxOf(pod).restarted());
             try (VhostUserGuest guest = guestOf(second, folder)) {

@@ -395,9 +395,14 @@ final class Attachments implements AutoCloseable {
         return "interface " + id.ifname() + " of container " + id.containerId();
     }
 
-    /** How many things are kept in memory: attachments, announcements, deletions that wait, folders to take back. */
+    /** How many things are kept in memory: attachments, announcements, deletions that wait. */
     int footprint() {
-        return count() + announcements.size() + removals.waiting() + folders.unfinished();
+        return count() + announcements.size() + removals.waiting();
+    }
+
+    /** How many folders are remembered because an ADD that is not done yet made them. */
+    int unfinishedFolders() {
+        return folders.unfinished();
     }
 
     /** Stops what goes on in the background; the checkpoints tell the next agent where to go on. */

@@ -52,11 +52,14 @@ final class EarlierSandboxes {
      * Takes down what is in the way of an attachment that is not known yet. The caller holds its lock; whoever works on
      * what is in the way never waits for that one, being known already.
      *
-     * @throws CniException {@link ErrorCode#TRY_AGAIN} when it is not gone by the deadline; that goes on
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when it is not gone by the deadline; that goes on. Likewise when the
+     *     attachment's own sandbox is the earlier one
      */
     void takeDown(AttachmentPlans.Plan plan, Deadline deadline) throws CniException, InterruptedException {
         Map<AttachmentId, Future<?>> begun = new LinkedHashMap<>();
-        for (AttachmentId id : inTheWayOf(plan)) {
+        Set<AttachmentId> inTheWay = inTheWayOf(plan);
+        refuseLate(plan.attachment(), inTheWay);
+        for (AttachmentId id : inTheWay) {
             LOG.info(
                     "taking down what a sandbox before left: {} ifname={} container={}",
                     plan.attachment(),
@@ -74,6 +77,20 @@ final class EarlierSandboxes {
                         "pod " + plan.attachment().pod() + " had another sandbox before, whose interface "
                                 + left.ifname() + " is not removed yet: container " + left.containerId(),
                         "try again: its removal goes on");
+            }
+        }
+    }
+
+    /** An ADD that was held up until its sandbox was deleted, or was replaced by another, is nobody's any more. */
+    private void refuseLate(Attachment wanted, Set<AttachmentId> inTheWay) throws CniException {
+        String container = wanted.id().containerId();
+        for (AttachmentId other : inTheWay) {
+            if (removals.endedBefore(container, other)) {
+                throw new CniException(
+                        ErrorCode.TRY_AGAIN,
+                        "container " + container + " was deleted, and pod " + wanted.pod()
+                                + " has had another sandbox since: container " + other.containerId(),
+                        "the ADD comes too late");
             }
         }
     }

@@ -43,6 +43,17 @@ final class KnownAttachments {
                 .toList();
     }
 
+    /** How many have become known so far. */
+    long entered() {
+        return entered.get();
+    }
+
+    /** Whether it became known when so many had before. */
+    boolean cameAfter(AttachmentId id, long others) {
+        Entry entry = known.get(id);
+        return entry != null && entry.place() >= others;
+    }
+
     /** Takes it into memory and leaves the checkpoints as they are. */
     void enter(Attachment attachment) {
         known.compute(

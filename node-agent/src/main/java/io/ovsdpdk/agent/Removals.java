@@ -8,6 +8,8 @@ import io.ovsdpdk.ovsdb.OvsdbException;
 import io.ovsdpdk.ovsdb.Port;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -51,6 +53,9 @@ final class Removals implements AutoCloseable {
     /** Whoever holds an attachment's lock has a deadline of minutes at most, so this never passes. */
     private static final Duration UNTIL_OTHERS_ARE_DONE = Duration.ofDays(1);
 
+    /** Some 200 bytes each; an ADD that comes after its DEL comes soon after it. */
+    private static final int REMEMBERED = 4096;
+
     private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
@@ -69,6 +74,17 @@ final class Removals implements AutoCloseable {
 
     /** How many deletions queue for each attachment. */
     private final Map<AttachmentId, Integer> queued = new ConcurrentHashMap<>();
+
+    /**
+     * The containers that something was deleted of last, and how many attachments had become known by then: whose ADD comes
+     * late finds others of its pod that came after its end.
+     */
+    private final Map<String, Long> ended = Collections.synchronizedMap(new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Long> eldest) {
+            return size() > REMEMBERED;
+        }
+    });
 
     private final ExecutorService background = Executors.newThreadPerTaskExecutor(
             Thread.ofVirtual().name("removal-", 1).factory());
@@ -102,6 +118,7 @@ final class Removals implements AutoCloseable {
     /** Begins to remove whatever there is of an attachment. */
     Future<?> begin(AttachmentId id) {
         queued.merge(id, 1, Integer::sum);
+        ended.put(id.containerId(), known.entered());
         try {
             return background.submit(() -> {
                 deleteOnce(id);
@@ -128,6 +145,12 @@ final class Removals implements AutoCloseable {
             }
             throw new IllegalStateException("a deletion failed", e.getCause());
         }
+    }
+
+    /** Whether something of this container was deleted before the other attachment became known. */
+    boolean endedBefore(String containerId, AttachmentId other) {
+        Long entered = ended.get(containerId);
+        return entered != null && known.cameAfter(other, entered);
     }
 
     /** Whether a deletion waits for the lock: whoever holds it need not go on making the attachment. */

@@ -507,6 +507,40 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
         assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
     }
 
+    /** Its plugin was held up until kubelet had given up. */
+    @ParameterizedTest
+    @ValueSource(strings = {"deleted", "replaced"})
+    void addThatComesAfterTheEndOfItsSandboxTakesNothingOfTheNextOne(String end) throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        AttachmentId before = id;
+        if (end.equals("deleted")) {
+            agent.attachments.delete(before);
+        } else {
+            add(before, pod, network());
+        }
+        id = newId();
+        add(id, pod, network());
+
+        assertFails(ErrorCode.TRY_AGAIN, "has had another sandbox since", () -> add(before, pod, network()));
+
+        assertThat(agent.hasPort(before)).isFalse();
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+    }
+
+    @Test
+    void containerThatWasDeletedBeforeTakesThePlaceOfAnOlderOneAllTheSame() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        AttachmentId before = id;
+        add(before, pod, network());
+        id = newId();
+        agent.attachments.delete(id);
+
+        add(id, pod, network());
+
+        assertThat(agent.hasPort(before)).isFalse();
+        assertSwitchReaches(volume(pod, "shared-dir").resolve("net1.sock"));
+    }
+
     /** Its DEL is lost, and its IPAM plugin ends only now. */
     @Test
     void secondHalfOfAnAddForASandboxBeforeComesTooLate() throws Exception {
@@ -630,6 +664,7 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
 
         ovs.resumeSwitch();
         await().until(() -> agent.attachments.footprint() == 0);
+        assertThat(agent.attachments.unfinishedFolders()).isZero();
         assertThat(parent).isDirectoryContaining(path -> path.endsWith("of-the-pod"));
     }
 
