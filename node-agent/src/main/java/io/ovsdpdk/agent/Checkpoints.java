@@ -110,8 +110,8 @@ final class Checkpoints {
     }
 
     /**
-     * All that were written and not deleted, in the order in which they were first written. One that can't be read is put aside
-     * under the ending {@code .broken} and logged; it must not keep the agent from serving the others.
+     * All that were written and not deleted, in the order in which they were first written. One that can't be read is put
+     * aside under the ending {@code .broken} and logged; it must not keep the agent from serving the others.
      *
      * @throws IOException when the folder can't be read
      */
