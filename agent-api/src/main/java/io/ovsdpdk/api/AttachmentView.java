@@ -12,7 +12,7 @@ import java.util.OptionalInt;
  * @param switchSocket the same as the switch reaches it
  * @param state {@code making}, {@code made} or {@code removing}
  * @param link {@code up} when a guest is connected and frames pass, {@code down}, or empty when the switch doesn't say
- * @param problem what the switch says is wrong; empty when nothing is
+ * @param problem what is wrong, and why the agent can't put it right; empty when nothing is
  */
 public record AttachmentView(
         AttachmentId id,
@@ -27,6 +27,11 @@ public record AttachmentView(
         String state,
         String link,
         String problem) {
+
+    public AttachmentView withProblem(String other) {
+        return new AttachmentView(
+                id, pod, network, bridge, port, mac, mtu, socketPath, switchSocket, state, link, other);
+    }
 
     /** As it stands in replies, and as {@code ovs-dpdk list -o json} prints it. */
     public ObjectNode toJson() {

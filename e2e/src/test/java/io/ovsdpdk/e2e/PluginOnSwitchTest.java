@@ -1,6 +1,7 @@
 package io.ovsdpdk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -180,16 +181,30 @@ class PluginOnSwitchTest {
     }
 
     @Test
-    void checkSeesThatThePortWasDeletedBehindOurBack() throws IOException {
-        ObjectNode network = node.network("1.1.0", "fast");
+    void checkSeesThatTheBridgeWasDeletedBehindOurBack() throws IOException {
+        node.ovs().addBridge("br9");
+        ObjectNode network = node.network("1.1.0", "fast").put("bridge", "br9");
         ObjectNode result = add(network).json();
-        node.ovs().vsctl("del-port", node.ports().getFirst());
+        node.ovs().vsctl("del-br", "br9");
 
         PluginCall.Outcome check =
                 call("CHECK", network.deepCopy().set("prevResult", result)).run();
 
-        assertThat(check.code()).as("%s", check).isEqualTo(7);
-        assertThat(check.json().get("msg").asText()).contains("the switch has no port vhu");
+        assertThat(check.code()).as("%s", check).isEqualTo(100);
+        assertThat(check.json().get("msg").asText()).contains("no bridge \"br9\"");
+    }
+
+    @Test
+    void portThatWasDeletedBehindOurBackIsBack() throws IOException {
+        ObjectNode network = node.network("1.1.0", "fast");
+        ObjectNode result = add(network).json();
+        List<String> ports = node.ports();
+        node.ovs().vsctl("del-port", ports.getFirst());
+
+        await().atMost(Duration.ofSeconds(20)).until(() -> node.ports().equals(ports));
+        PluginCall.Outcome check =
+                call("CHECK", network.deepCopy().set("prevResult", result)).run();
+        assertThat(check.status()).as("%s", check).isZero();
     }
 
     @ParameterizedTest

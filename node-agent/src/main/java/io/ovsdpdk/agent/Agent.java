@@ -84,8 +84,7 @@ final class Agent implements Function<Request, Reply> {
                     sayReady();
                     yield new Reply.Done();
                 }
-                case Request.List ignored ->
-                    new Reply.Listed(attachments.all().stream().map(ports::view).toList());
+                case Request.List ignored -> new Reply.Listed(attachments.views());
                 case Request.Inspect ignored -> new Reply.Inspected(inspect());
             };
         } catch (CniException e) {

@@ -9,6 +9,7 @@ import io.ovsdpdk.agent.kubernetes.PodInterface;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
@@ -26,6 +27,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
@@ -61,6 +63,9 @@ final class Attachments implements AutoCloseable {
     private final Announcements announcements;
     private final Removals removals;
     private final EarlierSandboxes earlierSandboxes;
+
+    /** Why attachments are not as they were promised and can't be made so. */
+    private final Map<AttachmentId, String> conditions = new ConcurrentHashMap<>();
 
     private final KeyedLocks<AttachmentId> locks = new KeyedLocks<>();
     private final ReentrantLock admission = new ReentrantLock();
@@ -131,6 +136,18 @@ final class Attachments implements AutoCloseable {
                                 (Attachment attachment) -> attachment.pod().toString())
                         .thenComparing(attachment -> attachment.id().toString()))
                 .toList();
+    }
+
+    /** Likewise, as people look at them. */
+    List<AttachmentView> views() {
+        conditions.keySet().removeIf(id -> made(id).isEmpty());
+        return all().stream().map(this::view).toList();
+    }
+
+    private AttachmentView view(Attachment attachment) {
+        AttachmentView view = ports.view(attachment);
+        String condition = conditions.get(attachment.id());
+        return condition == null ? view : view.withProblem(condition);
     }
 
     /**
@@ -269,17 +286,58 @@ final class Attachments implements AutoCloseable {
                     "delete it before it is added with this one");
         }
         ports.awaitReady(deadline);
-        if (folders.problem(existing).isPresent()) {
-            LOG.warn("making the socket folder anew: {}", existing);
-            folders.prepare(existing, deadline);
-            folders.keep(existing);
-        }
+        remakeFolder(existing, deadline);
         if (!ports.isInOrder(existing)) {
             LOG.warn("making the port anew: {}", existing);
             ports.admit(existing, known.all());
             remakePort(existing, deadline);
         }
         return existing.attached();
+    }
+
+    /** Whether the switch has, by all that is known of it, not what was promised; looks at no folder. */
+    boolean lacksPort(Attachment attachment) {
+        return attachment.state() == Attachment.State.MADE && !ports.isAsPromised(attachment);
+    }
+
+    /**
+     * Makes anew what is not as it was promised any more, whoever changed it. When that fails, what is right stays as it is,
+     * and people are shown why until it succeeds.
+     *
+     * @return whether anything was made anew
+     */
+    boolean restore(AttachmentId id, Deadline deadline) throws CniException, InterruptedException {
+        try (var _ = hold(id, deadline)) {
+            Optional<Attachment> made = made(id).filter(_ -> !removals.isAwaited(id));
+            boolean restored = made.isPresent() && restore(made.get(), deadline);
+            conditions.remove(id);
+            return restored;
+        } catch (CniException e) {
+            conditions.put(id, e.getMessage());
+            throw e;
+        }
+    }
+
+    private boolean restore(Attachment made, Deadline deadline) throws CniException, InterruptedException {
+        ports.awaitReady(deadline);
+        boolean folderRemade = remakeFolder(made, deadline);
+        if (!lacksPort(made)) {
+            return folderRemade;
+        }
+        ports.admit(made, known.all());
+        LOG.warn("making the port anew: {}", made);
+        ports.make(made, deadline);
+        return true;
+    }
+
+    private boolean remakeFolder(Attachment made, Deadline deadline) throws CniException, InterruptedException {
+        if (folders.problem(made).isEmpty()) {
+            return false;
+        }
+        LOG.warn("making the socket folder anew: {}", made);
+        folders.prepare(made, deadline);
+        folders.keep(made);
+        return true;
     }
 
     /**

@@ -57,11 +57,23 @@ final class Checkpoints {
     private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
-    private final Path folder;
+    private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
-    /** @param folder exists, and nobody but the agent writes there */
-    Checkpoints(Path folder) {
+    private final Path folder;
+    private final String boot;
+
+    /**
+     * @param folder exists, and nobody but the agent writes there
+     * @param boot which start of the node this is: no container outlives it
+     */
+    Checkpoints(Path folder, String boot) {
         this.folder = folder;
+        this.boot = boot;
+    }
+
+    /** Of this start of the node. */
+    static Checkpoints in(Path folder) throws IOException {
+        return new Checkpoints(folder, Files.readString(BOOT_ID).strip());
     }
 
     /**
@@ -92,7 +104,7 @@ final class Checkpoints {
         }
     }
 
-    private static void writeAnew(Attachment attachment, Path file) throws IOException {
+    private void writeAnew(Attachment attachment, Path file) throws IOException {
         byte[] json = Json.write(toJson(attachment));
         if (json.length > Json.MAX_BYTES) {
             throw new IOException("it would have " + json.length + " bytes, the limit is " + Json.MAX_BYTES);
@@ -176,9 +188,10 @@ final class Checkpoints {
         return folder.resolve(attachment.portName() + ending);
     }
 
-    private static ObjectNode toJson(Attachment attachment) {
+    private ObjectNode toJson(Attachment attachment) {
         ObjectNode node = Json.object()
                 .put("version", VERSION)
+                .put("boot", boot)
                 .put("containerId", attachment.id().containerId())
                 .put("ifname", attachment.id().ifname());
         node.putObject("pod")
@@ -204,7 +217,7 @@ final class Checkpoints {
         return node;
     }
 
-    private static Attachment read(Path file) throws IOException, CniException {
+    private Attachment read(Path file) throws IOException, CniException {
         ObjectNode node = Json.readObject("checkpoint", Files.readAllBytes(file));
         JsonNode version = node.path("version");
         if (!version.isInt() || version.intValue() < 1 || version.intValue() > VERSION) {
@@ -234,8 +247,10 @@ final class Checkpoints {
         return attachment;
     }
 
-    private static Attachment.State state(ObjectNode node, Path file) {
-        if (file.toString().endsWith(UNFINISHED)) {
+    /** What was made before the node was started has nobody left who uses it, and nobody asks for its end. */
+    private Attachment.State state(ObjectNode node, Path file) {
+        if (file.toString().endsWith(UNFINISHED)
+                || !node.path("boot").asText(boot).equals(boot)) {
             return Attachment.State.REMOVING;
         }
         return node.has("state") ? Attachment.State.valueOf(text(node, "state")) : Attachment.State.MADE;

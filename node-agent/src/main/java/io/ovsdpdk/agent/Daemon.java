@@ -96,7 +96,7 @@ record Daemon(
                     LOG.error("another agent uses these checkpoints: state-dir={}", stateDir);
                     return UNAVAILABLE;
                 }
-                return serve(runDir.resolve(AGENT_SOCKET), new Checkpoints(checkpoints), signal);
+                return serve(runDir.resolve(AGENT_SOCKET), Checkpoints.in(checkpoints), signal);
             }
         } catch (IOException e) {
             LOG.error("can't run: {}", e.toString());
@@ -138,9 +138,11 @@ record Daemon(
                 Agent agent = new Agent(attachments, ports, pods, mounts, withoutNosymfollow);
                 try (LeftDeletions left = new LeftDeletions(
                                 new DeletionQueue(runDir.resolve(DeletionQueue.FOLDER)), attachments);
+                        Upkeep upkeep = new Upkeep(attachments, ports, client, Upkeep.PERIOD);
                         AgentServer server = listen(socket, agent, left)) {
                     left.carryOut();
                     left.follow();
+                    upkeep.follow();
                     server.start();
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
                     signal.await();

@@ -227,7 +227,8 @@ class AttachmentsTest extends AttachmentsOnASwitch {
     @Test
     void portThatTheSwitchHasNotLetGoOfIsAwaitedBeforeOneOfItsNameIsMade() throws Exception {
         agent.add(id);
-        Attachment leaving = new Checkpoints(agent.checkpoints()).readAll().getFirst();
+        Attachment leaving =
+                new Checkpoints(agent.checkpoints(), agent.boot).readAll().getFirst();
         ovs.suspendSwitch();
         agent.ports.deleteWithoutWaiting(leaving, soon());
         agent.attachments.delete(id);
@@ -253,7 +254,7 @@ class AttachmentsTest extends AttachmentsOnASwitch {
                 agent.ports,
                 agent.folders,
                 new SocketPlaces(new SharedRoots(List.of(root)), agent.kubelet(), Cluster.NONE),
-                new Checkpoints(agent.checkpoints()),
+                new Checkpoints(agent.checkpoints(), agent.boot),
                 agent.clock::get)) {
             ObjectNode network = agent.network().put("sharedDir", root.toString());
 

@@ -37,7 +37,7 @@ class CheckpointsTest {
 
     @BeforeEach
     void open() {
-        checkpoints = new Checkpoints(folder);
+        checkpoints = new Checkpoints(folder, "boot");
     }
 
     static Attachment attachment(AttachmentId id) {
@@ -106,6 +106,15 @@ class CheckpointsTest {
 
         assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.REMOVING));
         assertThat(files()).hasSize(1);
+    }
+
+    /** Its container is gone, and the runtime may not ask for its end. */
+    @Test
+    void oneOfBeforeTheNodesRestartIsToBeRemoved() throws Exception {
+        checkpoints.write(attachment(ID));
+
+        assertThat(new Checkpoints(folder, "next boot").readAll())
+                .containsExactly(attachment(ID).as(Attachment.State.REMOVING));
     }
 
     /** It was killed while it wrote, so it had made nothing yet. */
@@ -288,6 +297,6 @@ class CheckpointsTest {
     @Test
     void missingFolderIsAnError() {
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> new Checkpoints(folder.resolve("none")).readAll());
+                .isThrownBy(() -> new Checkpoints(folder.resolve("none"), "boot").readAll());
     }
 }

@@ -51,6 +51,20 @@ class ResumeTest extends AttachmentsOnASwitch {
         agent.assertNothingOf(removing);
     }
 
+    /** The switch's database has its ports still, /run has nothing. */
+    @Test
+    void whatWasMadeBeforeTheNodesRestartIsTakenDown() throws Exception {
+        agent.add(id);
+        agent.add(sibling(id));
+        agent.boot = "second";
+        agent.unmountAll();
+
+        agent.restart();
+
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+        agent.assertNothingOf(sibling(id));
+    }
+
     @Test
     void unfinishedInterfaceGoesAndTheOtherOneOfItsContainerKeepsTheFolder() throws Exception {
         List<AttachmentId> containers =

@@ -46,6 +46,9 @@ final class TestAgent implements AutoCloseable {
     final LocalSwitch localSwitch;
     final AtomicLong clock = new AtomicLong();
 
+    /** Which start of the node this is. */
+    String boot = "first";
+
     Ports ports;
     Cluster cluster;
     SocketFolders folders;
@@ -79,7 +82,7 @@ final class TestAgent implements AutoCloseable {
                 ports,
                 mounts,
                 new SocketPlaces(new SharedRoots(List.of(root())), kubelet(), cluster),
-                new Checkpoints(checkpoints()),
+                new Checkpoints(checkpoints(), boot),
                 clock::get);
     }
 
@@ -214,6 +217,14 @@ final class TestAgent implements AutoCloseable {
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** As a restart of the node does. */
+    void unmountAll() throws IOException {
+        for (String mount : mountsInUse()) {
+            run("umount", mount);
+            Files.delete(Path.of(mount));
         }
     }
 

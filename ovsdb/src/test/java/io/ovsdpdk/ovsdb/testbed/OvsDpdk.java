@@ -103,6 +103,16 @@ public final class OvsDpdk implements AutoCloseable {
         }
     }
 
+    /**
+     * The database is lost while vswitchd runs, and a new one takes its place that knows of DPDK and of nothing else. For a
+     * switch with {@link #DEFAULT_MEMORY}.
+     */
+    public void loseDatabase() throws IOException {
+        database.lose();
+        configureDpdk(DEFAULT_MEMORY);
+        vsctl("wait-until", "Open_vSwitch", ".", "dpdk_initialized=true");
+    }
+
     private void configureDpdk(int memory) throws IOException {
         Cores cores = Cores.allowed();
         vsctl(

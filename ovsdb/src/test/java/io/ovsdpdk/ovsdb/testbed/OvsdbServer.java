@@ -1,6 +1,7 @@
 package io.ovsdpdk.ovsdb.testbed;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -44,17 +45,18 @@ public final class OvsdbServer implements AutoCloseable {
         OvsdbServer server = new OvsdbServer(RunFolder.create(), user);
         try {
             user.own(server.folder());
-            CommandLine.run(
-                    DEADLINE,
-                    user.command(List.of(
-                            Program.OVSDB_TOOL.path(),
-                            "create",
-                            server.database().toString(),
-                            Program.SCHEMA.path())));
+            server.createDatabase();
             return server;
         } catch (IOException e) {
             throw closeAfter(e, server);
         }
+    }
+
+    private void createDatabase() throws IOException {
+        CommandLine.run(
+                DEADLINE,
+                user.command(
+                        List.of(Program.OVSDB_TOOL.path(), "create", database().toString(), Program.SCHEMA.path())));
     }
 
     /** Closes what a failure left, and returns the failure with what closing it added. */
@@ -104,6 +106,14 @@ public final class OvsdbServer implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Kills the server and starts it with an empty database. */
+    void lose() throws IOException {
+        kill();
+        Files.delete(database());
+        createDatabase();
+        start();
     }
 
     /** Ends the server with SIGTERM and waits for its end. */
