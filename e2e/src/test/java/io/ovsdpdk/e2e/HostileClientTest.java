@@ -229,7 +229,7 @@ class HostileClientTest {
                         "--inh-caps=+dac_override",
                         "--ambient-caps=+dac_override")))
                 .isEmpty();
-        assertThat(node.agentLog()).contains("refused a connection: peer uid=65534");
+        await().untilAsserted(() -> assertThat(node.agentLog()).contains("refused a connection: peer uid=65534"));
     }
 
     private static String answerTo(List<String> as) throws Exception {

@@ -46,12 +46,12 @@ class ReadinessTest {
             node.ask(new Request.Ready());
         }
 
-        assertThat(node.agentLog().lines().filter(line -> line.contains("request=ready")))
-                .hasSizeBetween(1, 2);
+        await().untilAsserted(() -> assertThat(node.agentLog().lines().filter(line -> line.contains("request=ready")))
+                .hasSizeBetween(1, 2));
         node.ovs().database().start();
         await().atMost(PATIENCE).untilAsserted(() -> Replies.done(node.ask(new Request.Ready())));
-        assertThat(node.agentLog().lines().filter(line -> line.endsWith(" ready")))
-                .hasSizeBetween(1, 2);
+        await().untilAsserted(() -> assertThat(node.agentLog().lines().filter(line -> line.endsWith(" ready")))
+                .hasSizeBetween(1, 2));
     }
 
     /** It is not the agent's restart that helps then. */

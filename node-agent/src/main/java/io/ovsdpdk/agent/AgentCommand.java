@@ -1,6 +1,7 @@
 package io.ovsdpdk.agent;
 
 import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
 import io.ovsdpdk.agent.host.SwitchUser;
 import io.ovsdpdk.agent.kubernetes.ApiServerAccess;
 import io.ovsdpdk.agent.kubernetes.ClusterNode;
@@ -158,7 +159,20 @@ final class AgentCommand implements Callable<Integer> {
                 withoutNosymfollow,
                 Duration.ofSeconds(requestTimeout),
                 Duration.ofSeconds(stopGrace));
-        return StopSignal.runUntilStopped(daemon::run);
+        return StopSignal.runUntilStopped(signal -> {
+            try {
+                return daemon.run(signal);
+            } finally {
+                writeOutLog();
+            }
+        });
+    }
+
+    /** Lines are written on a thread of their own, which would not live to write the last ones. */
+    private static void writeOutLog() {
+        if (LoggerFactory.getILoggerFactory() instanceof LoggerContext logback) {
+            logback.stop();
+        }
     }
 
     private Path databaseSocket() {
