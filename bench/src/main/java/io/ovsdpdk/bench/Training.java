@@ -29,18 +29,30 @@ final class Training {
     /** The agent that serves the node afterwards is a trained one. */
     static void of(Node node) throws IOException {
         Path learned = node.folder().resolve("agent.aot");
-        restart(node, "-XX:AOTCacheOutput=" + learned);
+        end(node);
+        keepInMemory(node.runDir());
+        start(node, "-XX:AOTCacheOutput=" + learned);
         for (int round = 0; round < ROUNDS; round++) {
             ask(node, node.add("t" + round, "net1"));
             ask(node, node.delete("t" + round, "net1"));
         }
-        restart(node, "-XX:AOTCache=" + learned);
+        end(node);
+        start(node, "-XX:AOTCache=" + learned);
         if (Files.notExists(learned)) {
             throw new IOException("the agent's JVM left no " + learned);
         }
     }
 
-    private static void restart(Node node, String option) throws IOException {
+    /** As /run of a node is; closing the node unmounts it. */
+    private static void keepInMemory(Path folder) throws IOException {
+        Path nothing = Path.of("/dev/null");
+        List<String> mount = List.of("mount", "-t", "tmpfs", "-o", "mode=711", "none", folder.toString());
+        if (new Spawn(mount, System.getenv(), nothing, nothing, nothing).run() != 0) {
+            throw new IOException("can't mount a tmpfs at " + folder);
+        }
+    }
+
+    private static void end(Node node) throws IOException {
         // Not Node.stopAgent, which is less patient
         ProcessHandle agent = ProcessHandle.of(node.agent().pid()).orElseThrow();
         agent.destroy();
@@ -49,6 +61,9 @@ final class Training {
         } catch (Exception e) {
             throw new IOException("the agent does not end", e);
         }
+    }
+
+    private static void start(Node node, String option) throws IOException {
         node.useJvm(Stream.concat(JVM.stream(), Stream.of(option)).toList());
         node.startAgent();
     }

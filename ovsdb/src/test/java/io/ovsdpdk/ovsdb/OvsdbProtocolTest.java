@@ -355,7 +355,7 @@ class OvsdbProtocolTest {
         client.awaitSynchronised(soon());
 
         assertThatExceptionOfType(OvsdbOutcomeUnknownException.class)
-                .isThrownBy(() -> select(Deadline.after(Duration.ofMillis(100))));
+                .isThrownBy(() -> select(Deadline.after(Duration.ofSeconds(1))));
         server.on("transact", (request, peer) -> {
             peer.answer(held.getFirst(), "[]");
             peer.answer(request, "[{\"rows\":[]}]");
