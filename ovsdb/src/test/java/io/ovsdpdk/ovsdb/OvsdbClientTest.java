@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -27,10 +26,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.opendaylight.ovsdb.lib.notation.Mutator;
 import org.opendaylight.ovsdb.lib.notation.Row;
 import org.opendaylight.ovsdb.lib.notation.UUID;
-import org.opendaylight.ovsdb.lib.operations.Mutate;
 import org.opendaylight.ovsdb.lib.operations.Operation;
 import org.opendaylight.ovsdb.lib.operations.OperationResult;
 import org.opendaylight.ovsdb.lib.operations.Select;
@@ -415,58 +412,6 @@ class OvsdbClientTest {
 
         add("p2", soon());
         assertThat(client.generation()).isEqualTo(1);
-    }
-
-    @Test
-    void replicaEqualsTheDatabaseAfterRandomChanges() throws Exception {
-        startServer();
-        Random random = new Random(42);
-        for (int i = 0; i < 400; i++) {
-            changeSomething(random, i);
-        }
-
-        assertReplicaEqualsDatabase();
-        assertThat(client.generation()).isEqualTo(1);
-    }
-
-    private void changeSomething(Random random, int number) throws OvsdbException {
-        List<Port> ports = new ArrayList<>(local.ports());
-        String any = ports.get(random.nextInt(ports.size())).name();
-        switch (random.nextInt(8)) {
-            case 0, 1, 2 -> add("p" + number, soon());
-            case 3 -> local.removePorts(any.equals("br0") ? List.of() : List.of(any), soon());
-            case 4 -> update("Port", any, "trunks", randomSet(random));
-            case 5 -> update("Port", any, "tag", random.nextBoolean() ? Set.of() : Set.of(random.nextLong(4096)));
-            case 6 -> update("Interface", any, "external_ids", randomMap(random));
-            case 7 -> mutate(any, randomMap(random));
-            default -> throw new IllegalStateException();
-        }
-    }
-
-    private static Set<Long> randomSet(Random random) {
-        return random.longs(random.nextInt(6), 0, 8).boxed().collect(Collectors.toSet());
-    }
-
-    private static Map<String, String> randomMap(Random random) {
-        return random.ints(random.nextInt(6), 0, 8)
-                .distinct()
-                .boxed()
-                .collect(Collectors.toMap(key -> "k" + key, key -> "v" + random.nextInt(3)));
-    }
-
-    private void update(String table, String name, String column, Object value) throws OvsdbException {
-        Update<GenericTableSchema> update = new Update<>(table(table));
-        update.set(table(table).column(column, Object.class), value);
-        update.addCondition(table(table).column("name", String.class).opEqual(name));
-        client.transact(List.of(update), soon());
-    }
-
-    private void mutate(String name, Map<String, String> value) throws OvsdbException {
-        Mutate<GenericTableSchema> mutate = new Mutate<>(table("Port"));
-        mutate.addMutation(
-                table("Port").multiValuedColumn("external_ids", String.class, String.class), Mutator.INSERT, value);
-        mutate.addCondition(table("Port").column("name", String.class).opEqual(name));
-        client.transact(List.of(mutate), soon());
     }
 
     @Test
