@@ -74,6 +74,13 @@ record Attachment(
                 || other.folder.hostPath().startsWith(hostPath);
     }
 
+    /** Whether its folder lies in the other's, and would go with that one. */
+    boolean isThreatenedBy(Attachment other) {
+        return !sharesFolderWith(other)
+                && other.folder.location().layout().isOurs()
+                && folder.hostPath().startsWith(other.folder.hostPath());
+    }
+
     /** For logs: who it is, to everybody who may ask. */
     @Override
     public String toString() {

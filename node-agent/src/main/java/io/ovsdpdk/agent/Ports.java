@@ -85,10 +85,14 @@ final class Ports {
         refuseWithoutDpdk(ErrorCode.DPDK_OFF);
         refuseBridge(wanted.bridge());
         for (Attachment other : others) {
-            if (!other.id().containerId().equals(wanted.id().containerId()) && other.isEntangledWith(wanted)) {
+            boolean sameContainer = other.id().containerId().equals(wanted.id().containerId());
+            if (sameContainer
+                    ? other.isThreatenedBy(wanted) || wanted.isThreatenedBy(other)
+                    : other.isEntangledWith(wanted)) {
                 throw taken(
                         "path " + Quoted.of(wanted.folder().location().toString()),
-                        "container " + other.id().containerId());
+                        "container " + other.id().containerId()
+                                + (sameContainer ? " itself, for " + other.id().ifname() : ""));
             }
         }
         Optional<Port> namesake = localSwitch.port(wanted.portName());

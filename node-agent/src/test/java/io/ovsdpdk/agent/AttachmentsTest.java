@@ -159,6 +159,21 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         assertThat(agent.folderOf(id)).isEmptyDirectory();
     }
 
+    /** The end of one would be the other's. */
+    @Test
+    void folderInsideOrAroundAnotherFolderOfTheSameContainerIsRefused() throws Exception {
+        ObjectNode inside = agent.network().put("sharedDir", agent.folderOf(id).toString());
+        agent.add(id);
+
+        assertFails(ErrorCode.CONFIGURATION, "itself, for net1", () -> agent.add(sibling(id), inside));
+        agent.attachments.delete(id);
+        agent.add(sibling(id), inside);
+        assertFails(ErrorCode.CONFIGURATION, "itself, for net2", () -> agent.add(id));
+
+        assertThat(agent.attachments.check(request(sibling(id), inside), soon()))
+                .isNotNull();
+    }
+
     @Test
     void portThatVanishedIsMadeAnewByAnEqualAdd() throws Exception {
         Attached first = agent.add(id);

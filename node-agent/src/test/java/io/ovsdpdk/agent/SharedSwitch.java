@@ -22,7 +22,7 @@ final class SharedSwitch implements ParameterResolver {
                 .getOrComputeIfAbsent("switch", _ -> start(), OvsDpdk.class);
     }
 
-    private static OvsDpdk start() {
+    static OvsDpdk start() {
         try {
             OvsDpdk ovs = OvsDpdk.start();
             ovs.addBridge("br0");
