@@ -297,7 +297,7 @@ final class Attachments implements AutoCloseable {
 
     /** Whether the switch has, by all that is known of it, not what was promised; looks at no folder. */
     boolean lacksPort(Attachment attachment) {
-        return attachment.state() == Attachment.State.MADE && !ports.isAsPromised(attachment);
+        return !ports.isAsPromised(attachment);
     }
 
     /**

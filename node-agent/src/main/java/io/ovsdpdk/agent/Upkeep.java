@@ -11,7 +11,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -63,8 +62,12 @@ final class Upkeep implements AutoCloseable {
                     why);
         }
 
+        Duration untilDue() {
+            return Duration.ofNanos(notBefore - System.nanoTime());
+        }
+
         boolean isDue() {
-            return System.nanoTime() - notBefore >= 0;
+            return !untilDue().isPositive();
         }
 
         /** A second trouble long after the first is another one. */
@@ -108,14 +111,15 @@ final class Upkeep implements AutoCloseable {
                         () -> Optional.of(client.replica()).filter(now -> now != seen), Deadline.after(untilNext()));
                 Thread.sleep(SETTLING);
             }
-        } catch (OvsdbUnavailableException | InterruptedException | RejectedExecutionException e) {
+        } catch (OvsdbUnavailableException | InterruptedException e) {
             LOG.debug("attachments are not kept up any longer: {}", e.getMessage());
         }
     }
 
     private Duration untilNext() {
         return troubles.values().stream()
-                .map(Trouble::pause)
+                .map(Trouble::untilDue)
+                .filter(Duration::isPositive)
                 .min(Duration::compareTo)
                 .filter(pause -> pause.compareTo(period) < 0)
                 .orElse(period);
@@ -123,7 +127,9 @@ final class Upkeep implements AutoCloseable {
 
     /** @param all what can be seen of folders and mounts too */
     private void restore(boolean all) throws InterruptedException {
-        List<Attachment> known = attachments.all();
+        List<Attachment> known = attachments.all().stream()
+                .filter(attachment -> attachment.state() == Attachment.State.MADE)
+                .toList();
         troubles.keySet().retainAll(known.stream().map(Attachment::id).toList());
         troubles.values().removeIf(Trouble::isOver);
         Map<AttachmentId, Future<Boolean>> begun = new HashMap<>();
@@ -132,7 +138,7 @@ final class Upkeep implements AutoCloseable {
                     .map(Trouble::isDue)
                     .orElse(true);
             if (due && (all || attachments.lacksPort(attachment) || hasFailed(attachment.id()))) {
-                begun.put(attachment.id(), restorations.submit(restoration(attachment.id())));
+                begin(attachment.id()).ifPresent(restoration -> begun.put(attachment.id(), restoration));
             }
         }
         for (Map.Entry<AttachmentId, Future<Boolean>> restoration : begun.entrySet()) {
@@ -144,8 +150,13 @@ final class Upkeep implements AutoCloseable {
         return troubles.containsKey(id) && !troubles.get(id).reason().isEmpty();
     }
 
-    private Callable<Boolean> restoration(AttachmentId id) {
-        return () -> attachments.restore(id, Deadline.after(LIMIT));
+    /** Empty when the agent stops. */
+    private Optional<Future<Boolean>> begin(AttachmentId id) {
+        try {
+            return Optional.of(restorations.submit(() -> attachments.restore(id, Deadline.after(LIMIT))));
+        } catch (RejectedExecutionException e) {
+            return Optional.empty();
+        }
     }
 
     private void await(AttachmentId id, Future<Boolean> restoration) throws InterruptedException {
@@ -157,6 +168,9 @@ final class Upkeep implements AutoCloseable {
                 troubles.remove(id);
             }
         } catch (ExecutionException e) {
+            if (e.getCause() instanceof InterruptedException) {
+                throw new InterruptedException("the agent is stopping");
+            }
             Trouble before = troubles.getOrDefault(id, Trouble.first());
             String reason = String.valueOf(e.getCause().getMessage());
             troubles.put(id, before.again(reason));
