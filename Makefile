@@ -66,6 +66,11 @@ check: jdk packages root ## the developer's loop, under 3 minutes: test without 
 	$(MVN) --quiet verify -DexcludedTestGroups=long
 	@echo "check: all green"
 
+.PHONY: crash
+crash: root native packages ## kills the agent 300 times, at any moment of its work under load: some 10 minutes
+	$(MVN) verify -pl e2e -am -Dtest=CrashTest -Dsurefire.failIfNoSpecifiedTests=false -Dcrash.kills=300 \
+	  -Dplugin.executable=$(EXECUTABLE) -Dbinding.executable=$(BINDING) $(CRASH_OPTIONS)
+
 .PHONY: test-apiserver
 test-apiserver: jdk ## the agent's part in a cluster on a real kube-apiserver, which is built first: once, some 5 minutes
 	@$(call install,openssl util-linux maven)
