@@ -59,8 +59,14 @@ final class Checkpoints {
 
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
+    /** Nanoseconds: as fine as Java sets the time of a file. */
+    private static final long TICK = 1000;
+
     private final Path folder;
     private final String boot;
+
+    /** The time of the file that was first written last, which tells the order to the next agent. */
+    private FileTime newest = FileTime.fromMillis(0);
 
     /**
      * @param folder exists, and nobody but the agent writes there
@@ -114,6 +120,17 @@ final class Checkpoints {
                 channel.write(bytes);
             }
         }
+        keepOrder(file);
+    }
+
+    /** The clock may have been put back, and its ticks are longer than an ADD. */
+    private synchronized void keepOrder(Path file) throws IOException {
+        FileTime written = Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS);
+        if (written.compareTo(newest) <= 0) {
+            written = FileTime.from(newest.toInstant().plusNanos(TICK));
+            Files.setLastModifiedTime(file, written);
+        }
+        newest = written;
     }
 
     void delete(Attachment attachment) throws IOException {
@@ -139,7 +156,7 @@ final class Checkpoints {
         return attachments;
     }
 
-    private List<Path> inOrder() throws IOException {
+    private synchronized List<Path> inOrder() throws IOException {
         Map<Path, FileTime> files = new HashMap<>();
         try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*{" + MADE + "," + UNFINISHED + "}")) {
             for (Path file : all) {
@@ -148,7 +165,12 @@ final class Checkpoints {
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
         }
-        return files.keySet().stream().sorted(Comparator.comparing(files::get)).toList();
+        List<Path> sorted =
+                files.keySet().stream().sorted(Comparator.comparing(files::get)).toList();
+        if (!sorted.isEmpty()) {
+            newest = files.get(sorted.getLast());
+        }
+        return sorted;
     }
 
     private static void putAside(Path file, Exception e) {

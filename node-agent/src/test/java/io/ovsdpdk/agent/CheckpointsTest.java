@@ -16,9 +16,13 @@ import io.ovsdpdk.api.PodIdentity;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -72,6 +76,32 @@ class CheckpointsTest {
         try (Stream<Path> files = Files.list(folder)) {
             return files.map(file -> file.getFileName().toString()).sorted().toList();
         }
+    }
+
+    /** The kernel's clock for files ticks every few milliseconds. */
+    @Test
+    void orderIsThatOfTheWritingHoweverFast() throws Exception {
+        List<Attachment> written = IntStream.range(0, 50)
+                .mapToObj(i -> attachment(new AttachmentId("container-" + i, "net1")))
+                .toList();
+        for (Attachment attachment : written) {
+            checkpoints.write(attachment);
+        }
+
+        assertThat(new Checkpoints(folder, "boot").readAll()).containsExactlyElementsOf(written);
+    }
+
+    @Test
+    void orderIsThatOfTheWritingAlsoWhenTheClockWasPutBack() throws Exception {
+        Attachment later = attachment(new AttachmentId("other", "eth0"));
+        checkpoints.write(attachment(ID));
+        Files.setLastModifiedTime(file(ID), FileTime.from(Instant.now().plus(Duration.ofHours(1))));
+        Checkpoints next = new Checkpoints(folder, "boot");
+        next.readAll();
+
+        next.write(later);
+
+        assertThat(new Checkpoints(folder, "boot").readAll()).containsExactly(attachment(ID), later);
     }
 
     @Test
