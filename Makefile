@@ -11,7 +11,7 @@ SHELL := /bin/bash
 # the IPAM plugins that the tests delegate to, the container runtime that calls the plugin in tests and what it runs, what
 # the tests start processes with, libvirt's schema, and Maven.
 PACKAGES := openvswitch-switch-dpdk librte-mempool-ring23 containernetworking-plugins containerd runc busybox-static \
-	iproute2 util-linux libvirt-clients libvirt0 libxml2-utils maven
+	iproute2 util-linux libvirt-clients libvirt0 libxml2-utils faketime maven
 
 # What runs VMs, and what their system is made of.
 VM_PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients busybox-static cpio

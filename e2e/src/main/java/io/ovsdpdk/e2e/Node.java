@@ -52,6 +52,7 @@ public final class Node implements AutoCloseable {
     private Optional<ChildProcess> agent = Optional.empty();
     private Optional<Path> build = Optional.empty();
     private List<String> jvmOptions = List.of("-Xmx256m");
+    private Map<String, String> agentEnvironment = Map.of();
 
     private Node(OvsDpdk ovs, Path folder) {
         this.ovs = ovs;
@@ -144,6 +145,11 @@ public final class Node implements AutoCloseable {
         jvmOptions = List.copyOf(options);
     }
 
+    /** From now on agents have these variables besides those of this process. */
+    public void useEnvironment(Map<String, String> variables) {
+        agentEnvironment = Map.copyOf(variables);
+    }
+
     /**
      * Starts the agent and waits until it serves.
      *
@@ -176,7 +182,7 @@ public final class Node implements AutoCloseable {
                 "--state-dir=" + stateDir(),
                 "--shared-dir-root=" + sharedRoot()));
         command.addAll(List.of(more));
-        return ChildProcess.start(command, Map.of(), folder.resolve("agent.log"));
+        return ChildProcess.start(command, agentEnvironment, folder.resolve("agent.log"));
     }
 
     private boolean answers() {

@@ -6,10 +6,13 @@ import static org.awaitility.Awaitility.await;
 import io.fabric8.mockwebserver.http.MockResponse;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Future;
@@ -182,6 +185,61 @@ class FaultsTest {
         } catch (IOException e) {
             assertThat(e).hasMessageContaining("No space left");
         }
+    }
+
+    /** An administrator sets the time of the day, or NTP does, by hours and days, forth and back. */
+    @Test
+    void clockJumps() throws Exception {
+        try (Node node = Node.start()) {
+            node.stopAgent();
+            Path offset = Files.writeString(node.folder().resolve("offset"), "+0\n");
+            node.useEnvironment(Map.of(
+                    "LD_PRELOAD",
+                    libfaketime().toString(),
+                    "FAKETIME_TIMESTAMP_FILE",
+                    offset.toString(),
+                    "FAKETIME_CACHE_DURATION",
+                    "1",
+                    // The kernel's own does not jump either
+                    "FAKETIME_DONT_FAKE_MONOTONIC",
+                    "1"));
+            node.startAgent();
+            RandomLoad load = new RandomLoad(node, seed, false);
+
+            outlive(node, load, () -> {
+                for (String jump : List.of("+8640000", "-86400")) {
+                    Files.writeString(offset, jump + "\n");
+                    await().atMost(PATIENCE)
+                            .until(() -> Duration.between(
+                                                    agentsTime(node),
+                                                    Instant.now().plusSeconds(Long.parseLong(jump)))
+                                            .abs()
+                                            .compareTo(Duration.ofMinutes(10))
+                                    < 0);
+                    pause(500);
+                }
+            });
+
+            leavesNothing(node, load);
+        }
+    }
+
+    /** What the time is for the agent, by the last line of its log. */
+    private static Instant agentsTime(Node node) throws IOException {
+        List<String> lines = node.agentLog().lines().toList();
+        return Instant.parse(lines.getLast().substring(0, lines.getLast().indexOf(' ')));
+    }
+
+    private static Path libfaketime() throws IOException {
+        try (DirectoryStream<Path> architectures = Files.newDirectoryStream(Path.of("/usr/lib"), "*-linux-gnu")) {
+            for (Path architecture : architectures) {
+                Path library = architecture.resolve("faketime/libfaketime.so.1");
+                if (Files.exists(library)) {
+                    return library;
+                }
+            }
+        }
+        throw new IOException("libfaketime is missing: install the package faketime");
     }
 
     @Test
