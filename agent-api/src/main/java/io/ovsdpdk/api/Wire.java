@@ -15,18 +15,22 @@ import java.util.Set;
 /**
  * Requests and replies as bytes: one JSON object in one line, UTF-8, ended by a line feed.
  *
- * <p>The protocol grows by new keys, which an older side ignores, and by new operations, which it refuses.
+ * <p>A plugin and an agent of different versions meet at each upgrade, and either may be the newer one. So the protocol
+ * grows by new keys, which an older side ignores, and by new operations and replies, which it refuses; what is there keeps
+ * its meaning. Each line tells its sender's number, so that a refusal can say which side is behind.
  */
 public final class Wire {
-    /** Goes into every request; an agent can tell from it what the plugin understands. */
+    /** Goes into every line, and grows with each addition. A line without one is of protocol 1. */
     public static final int PROTOCOL = 1;
+
+    private static final String VERSION = "protocol";
 
     private static final String TIMEOUT = "timeoutMillis";
 
     private Wire() {}
 
     public static byte[] encode(Request request) {
-        ObjectNode node = Json.object().put("protocol", PROTOCOL);
+        ObjectNode node = Json.object().put(VERSION, PROTOCOL);
         switch (request) {
             case Request.Announce announce ->
                 putAttachment(node.put("op", "announce"), announce.attachment())
@@ -68,13 +72,14 @@ public final class Wire {
             default ->
                 throw new CniException(
                         ErrorCode.DECODING,
-                        "the agent does not know the operation " + Quoted.of(op),
+                        "the agent (protocol " + PROTOCOL + ") does not know the operation " + Quoted.of(op)
+                                + " of the plugin (protocol " + version(node) + ")",
                         "agent and plugin are of different versions: upgrade the agent");
         };
     }
 
     public static byte[] encode(Reply reply) {
-        ObjectNode node = Json.object();
+        ObjectNode node = Json.object().put(VERSION, PROTOCOL);
         switch (reply) {
             case Reply.Announced announced -> {
                 node.put("reply", "announced");
@@ -114,7 +119,8 @@ public final class Wire {
             default ->
                 throw new CniException(
                         ErrorCode.DECODING,
-                        "the plugin does not know the agent's reply " + Quoted.of(reply),
+                        "the plugin (protocol " + PROTOCOL + ") does not know the reply " + Quoted.of(reply)
+                                + " of the agent (protocol " + version(node) + ")",
                         "agent and plugin are of different versions: upgrade the plugin");
         };
     }
@@ -262,6 +268,11 @@ public final class Wire {
             throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no number");
         }
         return node.get(key).intValue();
+    }
+
+    /** For messages alone: whatever a stranger says there harms nothing. */
+    private static int version(ObjectNode node) {
+        return node.path(VERSION).asInt(1);
     }
 
     private static Duration timeout(ObjectNode node) throws CniException {

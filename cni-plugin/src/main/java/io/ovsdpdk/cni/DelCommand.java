@@ -11,7 +11,8 @@ import java.util.Optional;
 /**
  * DEL: removes the attachment and releases its addresses. Needs nothing but container ID and interface name.
  *
- * <p>An agent that is away is no failure: the deletion is left for it in the {@link DeletionQueue}.
+ * <p>An agent that is away, too busy, or of another version is no failure: the deletion is left for it in the
+ * {@link DeletionQueue}.
  *
  * <p>First the port, then the address, so that as a rule nobody else has it while the port still passes frames. Both are
  * tried whatever becomes of the other: Multus does not repeat a DEL, and the container is gone. An IPAM plugin that can't
@@ -87,15 +88,15 @@ final class DelCommand {
             return;
         }
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
-            // It listens and does not answer: it watches the queue, or the one after it reads it
+            // It listens and does not do it: it watches the queue, or the one after it reads it
             leave(queue, held, id);
         } catch (IOException e) {
             throw notLeft(e);
         }
     }
 
-    /** @return false when there was no answer */
-    private boolean deleted(AttachmentId id) throws CniException {
+    /** @return false when there was no answer, or a refusal: an agent that is too busy takes deletions from the queue */
+    private boolean deleted(AttachmentId id) {
         try {
             agent.delete(id);
             log.info("detached");
@@ -103,18 +104,21 @@ final class DelCommand {
         } catch (NoAnswerException e) {
             log.warn(e.error().getMessage());
             return false;
+        } catch (CniException e) {
+            log.warn(e.getMessage() + (e.details().isEmpty() ? "" : ": " + e.details()));
+            return false;
         }
     }
 
     private void leave(DeletionQueue queue, DeletionQueue.Held held, AttachmentId id) throws IOException {
         queue.leave(id, held);
-        log.warn("the deletion is left for the agent, which carries it out when it is back");
+        log.warn("the deletion is left for the agent, which carries it out as soon as it can");
     }
 
     private static CniException notLeft(IOException e) {
         return new CniException(
                 ErrorCode.TRY_AGAIN,
-                "no agent answers, and the deletion can't be left for it: " + e.getMessage(),
+                "no agent does it, and the deletion can't be left for one: " + e.getMessage(),
                 "is this node's pod of the ovs-dpdk-cni DaemonSet running and ready?",
                 e);
     }
