@@ -91,9 +91,13 @@ final class Checkpoints {
         boolean made = attachment.state() == Attachment.State.MADE;
         Path unfinished = file(attachment, UNFINISHED);
         Path finished = file(attachment, MADE);
-        if (attachment.state() == Attachment.State.MAKING
-                || !rename(made ? unfinished : finished, made ? finished : unfinished)) {
+        if (attachment.state() == Attachment.State.MAKING) {
             writeAnew(attachment, unfinished);
+        } else if (!rename(made ? unfinished : finished, made ? finished : unfinished)) {
+            // What stands there says so already; emptied to be written anew, it could be lost while there is a port
+            if (made || !Files.exists(unfinished)) {
+                writeAnew(attachment, unfinished);
+            }
             if (made) {
                 rename(unfinished, finished);
             }

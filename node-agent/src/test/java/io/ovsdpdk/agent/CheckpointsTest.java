@@ -78,6 +78,20 @@ class CheckpointsTest {
         }
     }
 
+    /** The agent may die whenever a file is empty, and the port would be forgotten. */
+    @Test
+    void removalOfWhatWasNotFinishedLeavesTheFileAsItIs() throws Exception {
+        checkpoints.write(attachment(ID).as(Attachment.State.MAKING));
+        Path unfinished = folder.resolve(PortName.of(ID) + ".unfinished");
+        FileTime before = FileTime.from(Instant.now().minusSeconds(60));
+        Files.setLastModifiedTime(unfinished, before);
+
+        checkpoints.write(attachment(ID).as(Attachment.State.REMOVING));
+
+        assertThat(files()).containsExactly(unfinished.getFileName().toString());
+        assertThat(Files.getLastModifiedTime(unfinished)).isEqualTo(before);
+    }
+
     /** The kernel's clock for files ticks every few milliseconds. */
     @Test
     void orderIsThatOfTheWritingHoweverFast() throws Exception {
