@@ -151,6 +151,24 @@ class PodEventsTest {
     }
 
     @Test
+    void clockThatIsPutBackNeitherEndsEventsNorMakesThemAFlood() {
+        for (int i = 0; i < 100; i++) {
+            events.failed(POD, "net1", failure(ErrorCode.TRY_AGAIN, "a"));
+        }
+        inTime().until(() -> requests("PATCH") == 24);
+        now.set(START.minus(Duration.ofDays(1)));
+        events.failed(pod(2), "net1", failure(ErrorCode.TRY_AGAIN, "a"));
+        inTime().until(() -> events.dropped() == 1);
+        assertThat(requests("POST") + requests("PATCH")).isEqualTo(25);
+
+        now.set(START.minus(Duration.ofDays(1)).plusSeconds(1));
+        events.failed(POD, "net1", failure(ErrorCode.TRY_AGAIN, "a"));
+
+        inTime().until(() -> only().getCount() == 101);
+        assertThat(requests("POST") + requests("PATCH")).isEqualTo(26);
+    }
+
+    @Test
     void whoReportsNeverWaitsAndWhatTheQueueCannotHoldIsCounted() throws Exception {
         CountDownLatch answered = new CountDownLatch(1);
         server.answerWith(_ -> {
