@@ -64,6 +64,7 @@ final class Agent implements Function<Request, Reply> {
                     yield new Reply.Added(attached);
                 }
                 case Request.Delete delete -> {
+                    refuseTooManyDeletions();
                     attachments.delete(delete.id());
                     yield new Reply.Done();
                 }
@@ -178,6 +179,16 @@ final class Agent implements Function<Request, Reply> {
 
     private static String describe(AttachmentId id) {
         return "ifname=" + id.ifname() + " container=" + id.containerId();
+    }
+
+    /** Of a switch that is away for long: callers give up and come again, and what they asked for goes on. */
+    private void refuseTooManyDeletions() throws CniException {
+        if (attachments.hasTooManyDeletions()) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "the agent has " + Removals.MOST_AT_ONCE + " deletions under way already",
+                    "try again; the log of ovs-dpdk-agent on this node says what they wait for");
+        }
     }
 
     private void refuseWithoutMounts(ErrorCode code) throws CniException {

@@ -458,6 +458,16 @@ final class Attachments implements AutoCloseable {
         return count() + announcements.size() + removals.waiting();
     }
 
+    /** Whether more deletions are under way than can be: another one had better come later. */
+    boolean hasTooManyDeletions() {
+        return removals.areTooMany();
+    }
+
+    /** How many removals go on in the background. */
+    int leftovers() {
+        return removals.leftovers();
+    }
+
     /** How many folders are remembered because an ADD that is not done yet made them. */
     int unfinishedFolders() {
         return folders.unfinished();

@@ -20,6 +20,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,6 +57,9 @@ final class Removals implements AutoCloseable {
     /** Some 200 bytes each; an ADD that comes after its DEL comes soon after it. */
     private static final int REMEMBERED = 4096;
 
+    /** Four times what a switch can have ports. Each is a virtual thread, of 1 KiB or two. */
+    static final int MOST_AT_ONCE = 4096;
+
     private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
@@ -74,6 +78,12 @@ final class Removals implements AutoCloseable {
 
     /** How many deletions queue for each attachment. */
     private final Map<AttachmentId, Integer> queued = new ConcurrentHashMap<>();
+
+    /** What goes on in the background: the last one for each attachment, before which those of DELs before it end. */
+    private final Map<AttachmentId, Leftover> leftovers = new ConcurrentHashMap<>();
+
+    private final AtomicInteger begun = new AtomicInteger();
+    private final AtomicInteger goingOn = new AtomicInteger();
 
     /**
      * The containers that something was deleted of last, and how many attachments had become known by then: whose ADD comes
@@ -110,6 +120,11 @@ final class Removals implements AutoCloseable {
         this.removed = removed;
     }
 
+    /** Whether so many deletions are under way that no runtime can have asked for them all. */
+    boolean areTooMany() {
+        return begun.get() >= MOST_AT_ONCE;
+    }
+
     /** Removes whatever there is of an attachment; returns when it is done, or goes on in the background. */
     void delete(AttachmentId id) throws InterruptedException {
         await(id, begin(id), Deadline.after(ANSWER_TIMEOUT));
@@ -118,13 +133,19 @@ final class Removals implements AutoCloseable {
     /** Begins to remove whatever there is of an attachment. */
     Future<?> begin(AttachmentId id) {
         queued.merge(id, 1, Integer::sum);
+        begun.incrementAndGet();
         ended.put(id.containerId(), known.entered());
         try {
             return background.submit(() -> {
-                deleteOnce(id);
-                return null;
+                try {
+                    deleteOnce(id);
+                    return null;
+                } finally {
+                    begun.decrementAndGet();
+                }
             });
         } catch (RejectedExecutionException e) {
+            begun.decrementAndGet();
             dequeue(id);
             throw e;
         }
@@ -292,8 +313,10 @@ final class Removals implements AutoCloseable {
                 "the removal goes on in the background: {} reason={}",
                 left.map(Attachment::toString).orElse("ifname=" + id.ifname() + " container=" + id.containerId()),
                 obstacle);
+        Leftover leftover = new Leftover(id, left);
+        leftovers.put(id, leftover);
         try {
-            background.execute(new Leftover(id, left));
+            background.execute(leftover);
         } catch (RejectedExecutionException e) {
             LOG.warn("it is left to the next agent: ifname={} container={}", id.ifname(), id.containerId());
         }
@@ -311,6 +334,7 @@ final class Removals implements AutoCloseable {
 
         @Override
         public void run() {
+            goingOn.incrementAndGet();
             try {
                 for (Duration pause = FIRST_PAUSE; !isSettled(); pause = longer(pause)) {
                     TimeUnit.NANOSECONDS.sleep(pause.toNanos());
@@ -318,12 +342,15 @@ final class Removals implements AutoCloseable {
             } catch (InterruptedException e) {
                 // the agent stops: the checkpoint tells the next one
                 Thread.currentThread().interrupt();
+            } finally {
+                leftovers.remove(id, this);
+                goingOn.decrementAndGet();
             }
         }
 
         private boolean isSettled() throws InterruptedException {
             try (var _ = locks.hold(id, UNTIL_OTHERS_ARE_DONE).orElseThrow()) {
-                if (!isSame(known.find(id), left)) {
+                if (leftovers.get(id) != this || !isSame(known.find(id), left)) {
                     return true;
                 }
                 Optional<String> obstacle = takeDown(id, ports::deletePatiently, Deadline.after(DELETION_TIMEOUT));
@@ -345,9 +372,14 @@ final class Removals implements AutoCloseable {
         return doubled.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : doubled;
     }
 
-    /** How many deletions queue for a lock. */
+    /** How many attachments have deletions that queue for their lock. */
     int waiting() {
         return queued.size();
+    }
+
+    /** How many removals go on in the background. */
+    int leftovers() {
+        return goingOn.get();
     }
 
     /** Stops what goes on in the background; the checkpoints tell the next agent where to go on. */

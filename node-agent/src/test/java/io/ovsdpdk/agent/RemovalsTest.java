@@ -189,6 +189,22 @@ class RemovalsTest extends AttachmentsOnASwitch {
         await().untilAsserted(() -> agent.assertNothingOf(id));
     }
 
+    /** A runtime repeats its DEL for as long as the switch is away, also of what nobody knows. */
+    @Test
+    void repeatedDeletionsGoOnInTheBackgroundOnce() throws Exception {
+        ovs.database().kill();
+        await().until(() -> !agent.client.synchronised());
+
+        for (int i = 0; i < 4; i++) {
+            agent.attachments.delete(id);
+        }
+
+        await().atMost(Duration.ofSeconds(20)).until(() -> agent.attachments.leftovers() == 1);
+        ovs.database().start();
+        await().atMost(Duration.ofSeconds(60)).until(() -> agent.attachments.leftovers() == 0);
+        agent.assertNothingOf(id);
+    }
+
     @Test
     void addTakesDownFirstWhatADeletionCouldNot() throws Exception {
         agent.add(id);

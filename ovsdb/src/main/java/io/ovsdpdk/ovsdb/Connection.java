@@ -36,6 +36,11 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class Connection implements AutoCloseable {
 
+    /**
+     * Messages that a server that doesn't read may leave waiting: more than callers that have deadlines ever have under way.
+     */
+    static final int LONGEST_QUEUE = 4096;
+
     /** Ends the writer; compared by identity. */
     private static final Outgoing LAST = new Outgoing(new byte[0]);
 
@@ -54,7 +59,7 @@ final class Connection implements AutoCloseable {
     private final UnixDomainSocketAddress address;
     private final SocketChannel channel;
     private final MeteredInput input;
-    private final BlockingQueue<Outgoing> outgoing = new LinkedBlockingQueue<>();
+    private final BlockingQueue<Outgoing> outgoing = new LinkedBlockingQueue<>(LONGEST_QUEUE);
     private final Map<Long, Call> pending = new ConcurrentHashMap<>();
     private final AtomicLong lastId = new AtomicLong();
     private final AtomicReference<String> endReason = new AtomicReference<>();
@@ -116,7 +121,9 @@ final class Connection implements AutoCloseable {
         message.put("id", id);
         Call call = new Call(id, method, new Outgoing(bytes(message)));
         pending.put(id, call);
-        outgoing.add(call.request());
+        if (!outgoing.offer(call.request()) && pending.remove(id) != null) {
+            call.abandon(LONGEST_QUEUE + " messages wait for the server to read");
+        }
         // The reader sets the flag before it empties the map: either it finds this call there or we see the flag
         if (abandoned && pending.remove(id) != null) {
             call.abandon(endReason());
@@ -137,7 +144,9 @@ final class Connection implements AutoCloseable {
         message.put("id", echo.id());
         message.put("result", echo.parameters());
         message.put("error", JSON.nullNode());
-        outgoing.add(new Outgoing(bytes(message)));
+        if (!outgoing.offer(new Outgoing(bytes(message)))) {
+            end("the server asks and does not read");
+        }
     }
 
     /** Gives an answer to whoever waits for it; one that nobody waits for any more is dropped. */
@@ -183,7 +192,10 @@ final class Connection implements AutoCloseable {
     /** After the end: fails all calls at once. */
     void abandon() {
         abandoned = true;
-        outgoing.add(LAST);
+        // What waits there is given up below
+        while (!outgoing.offer(LAST)) {
+            outgoing.clear();
+        }
         for (Long id : pending.keySet()) {
             Optional.ofNullable(pending.remove(id)).ifPresent(call -> call.abandon(endReason()));
         }

@@ -466,6 +466,43 @@ class OvsdbProtocolTest {
         }
     }
 
+    /** Callers have deadlines, but they may come faster than these pass. */
+    @Test
+    void queueForAServerThatDoesNotReadIsBounded() throws Exception {
+        connect();
+        CountDownLatch goOn = new CountDownLatch(1);
+        server.on("transact", (request, peer) -> {
+            try {
+                goOn.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        ReplicaFeed feed = new ReplicaFeed();
+        try (ConnectionKeeper keeper =
+                new ConnectionKeeper(server.socket(), LocalSwitch.TABLES, OvsdbOptions.DEFAULT, feed)) {
+            keeper.start();
+            Connection connection =
+                    feed.await(() -> feed.view().connection(), soon()).orElseThrow();
+            String big = "x".repeat(1000);
+            Call last = null;
+            // More than queue and socket hold together
+            for (int i = 0; i < Connection.LONGEST_QUEUE + 2000; i++) {
+                last = connection.call("transact", List.of("Open_vSwitch", big));
+            }
+            Call refused = last;
+
+            assertThatExceptionOfType(OvsdbUnavailableException.class)
+                    .isThrownBy(() -> refused.await(soon()))
+                    .withMessageContaining("wait for the server to read");
+            connection.end("the test wants it so");
+            assertThat(feed.await(() -> feed.view().connection().filter(next -> next != connection), soon()))
+                    .isPresent();
+        } finally {
+            goOn.countDown();
+        }
+    }
+
     @Test
     void clientStuckInConnectingCanBeClosed() throws Exception {
         Path socket = server.socket().resolveSibling("full.sock");
