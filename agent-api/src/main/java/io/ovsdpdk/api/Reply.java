@@ -18,6 +18,8 @@ public sealed interface Reply {
         }
     }
 
+    record Orphans(OrphanReport report) implements Reply {}
+
     record Inspected(NodeView node) implements Reply {}
 
     /** @param error goes to the runtime as it is */

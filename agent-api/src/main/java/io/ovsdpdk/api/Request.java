@@ -51,6 +51,23 @@ public sealed interface Request {
         }
     }
 
+    /**
+     * Looks for attachments whose pod is gone, and for mounts that belong to nothing. For people. Answered with
+     * {@link Reply.Orphans}, which may take minutes where there are hundreds.
+     *
+     * @param removal which of them go
+     */
+    record CollectOrphans(Removal removal) implements Request {
+        /** Which orphans go. */
+        public enum Removal {
+            NONE,
+            /** Those that have been seen as such for the grace period. */
+            DUE,
+            /** All that are seen as such now. */
+            ALL
+        }
+    }
+
     /** Can an ADD be served now? Answered with {@link Reply.Done}, or the reason why not. */
     record Status() implements Request {}
 

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -47,6 +48,8 @@ public final class Wire {
                         .putArray("valid");
                 collect.valid().forEach(id -> putId(valid.addObject(), id));
             }
+            case Request.CollectOrphans orphans ->
+                node.put("op", "collect-orphans").put("removal", text(orphans.removal()));
             case Request.Status ignored -> node.put("op", "status");
             case Request.Ready ignored -> node.put("op", "ready");
             case Request.List ignored -> node.put("op", "list");
@@ -65,6 +68,8 @@ public final class Wire {
             case "delete" -> new Request.Delete(id(node));
             case "check" -> new Request.Check(attachment(node));
             case "collect" -> new Request.Collect(text(node, "network"), ids(node.path("valid")));
+            case "collect-orphans" ->
+                new Request.CollectOrphans(choice(node, "removal", Request.CollectOrphans.Removal.class));
             case "status" -> new Request.Status();
             case "ready" -> new Request.Ready();
             case "list" -> new Request.List();
@@ -91,6 +96,8 @@ public final class Wire {
                 ArrayNode attachments = node.put("reply", "listed").putArray("attachments");
                 listed.attachments().forEach(view -> attachments.add(view.toJson()));
             }
+            case Reply.Orphans orphans ->
+                node.put("reply", "orphans").set("report", orphans.report().toJson());
             case Reply.Inspected inspected ->
                 node.put("reply", "inspected").set("node", inspected.node().toJson());
             case Reply.Failed failed ->
@@ -113,6 +120,7 @@ public final class Wire {
             case "added" -> new Reply.Added(attached(object(node, "attached")));
             case "done" -> new Reply.Done();
             case "listed" -> new Reply.Listed(views(node.path("attachments")));
+            case "orphans" -> new Reply.Orphans(orphanReport(object(node, "report")));
             case "inspected" -> new Reply.Inspected(nodeView(object(node, "node")));
             case "failed" ->
                 new Reply.Failed(new CniException(number(node, "code"), text(node, "msg"), text(node, "details")));
@@ -168,6 +176,23 @@ public final class Wire {
                     text(node, "problem")));
         }
         return views;
+    }
+
+    private static OrphanReport orphanReport(ObjectNode node) throws CniException {
+        List<OrphanView> orphans = new ArrayList<>();
+        for (JsonNode orphan : node.path("orphans")) {
+            orphans.add(new OrphanView(
+                    text(orphan, "port"),
+                    pod(orphan.path("pod")),
+                    text(orphan, "containerId"),
+                    text(orphan, "ifname"),
+                    text(orphan, "mount"),
+                    number(orphan, "seenSeconds"),
+                    number(orphan, "remainingSeconds"),
+                    choice(orphan, "state", OrphanView.State.class),
+                    text(orphan, "note")));
+        }
+        return new OrphanReport(orphans, number(node, "graceSeconds"), text(node, "obstacle"));
     }
 
     private static NodeView nodeView(ObjectNode node) throws CniException {
@@ -261,6 +286,24 @@ public final class Wire {
             throw new CniException(ErrorCode.DECODING, Quoted.of(key) + " is missing or is no text");
         }
         return node.get(key).textValue();
+    }
+
+    /** As {@link #text(Enum)} writes it. */
+    private static <E extends Enum<E>> E choice(JsonNode node, String key, Class<E> type) throws CniException {
+        String text = text(node, key);
+        for (E constant : type.getEnumConstants()) {
+            if (text(constant).equals(text)) {
+                return constant;
+            }
+        }
+        throw new CniException(
+                ErrorCode.DECODING,
+                Quoted.of(key) + " is " + Quoted.of(text) + ", which is not known here",
+                "agent and plugin are of different versions");
+    }
+
+    private static String text(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
     }
 
     private static int number(JsonNode node, String key) throws CniException {

@@ -43,6 +43,9 @@ class WireTest {
                 new Request.Check(attachment(Optional.of(MAC))),
                 new Request.Collect("fast", Set.of()),
                 new Request.Collect("fast", Set.of(ID, new AttachmentId("c2", "net1"))),
+                new Request.CollectOrphans(Request.CollectOrphans.Removal.NONE),
+                new Request.CollectOrphans(Request.CollectOrphans.Removal.DUE),
+                new Request.CollectOrphans(Request.CollectOrphans.Removal.ALL),
                 new Request.Status(),
                 new Request.Ready(),
                 new Request.List(),
@@ -93,6 +96,22 @@ class WireTest {
                                 "removing",
                                 "",
                                 "could not"))),
+                new Reply.Orphans(new OrphanReport(List.of(), 300, "the API server is away")),
+                new Reply.Orphans(new OrphanReport(
+                        Stream.of(OrphanView.State.values())
+                                .map(state -> new OrphanView(
+                                        "vhu1",
+                                        new PodIdentity("default", "pod", "uid"),
+                                        "c1",
+                                        "net1",
+                                        "/run/p/1",
+                                        1,
+                                        2,
+                                        state,
+                                        "why"))
+                                .toList(),
+                        300,
+                        "")),
                 new Reply.Inspected(
                         new NodeView("1", "3.1", "", true, 3, 1024, 2, "full", Optional.empty(), 50, "off", "on")),
                 new Reply.Inspected(new NodeView(
@@ -150,6 +169,8 @@ class WireTest {
                 "6 | {}",
                 "6 | {\"op\":7}",
                 "6 | {\"op\":\"destroy\"}",
+                "6 | {\"op\":\"collect-orphans\"}",
+                "6 | {\"op\":\"collect-orphans\",\"removal\":\"some\"}",
                 "6 | {\"op\":\"delete\"}",
                 "6 | {\"op\":\"delete\",\"containerId\":\"c1\"}",
                 "4 | {\"op\":\"delete\",\"containerId\":\"../c\",\"ifname\":\"net1\"}",

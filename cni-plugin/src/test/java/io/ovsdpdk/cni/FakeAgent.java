@@ -7,6 +7,7 @@ import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.MacAddress;
 import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.OrphanReport;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
@@ -45,6 +46,7 @@ final class FakeAgent implements AutoCloseable {
     private final Queue<Turn> turns = new ConcurrentLinkedQueue<>();
     private volatile OptionalInt mtu = OptionalInt.of(9000);
     private volatile List<AttachmentView> attachments = List.of();
+    private volatile OrphanReport orphans = new OrphanReport(List.of(), 300, "");
     private volatile NodeView node =
             new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, "full", Optional.empty(), 0, "", "");
 
@@ -74,6 +76,11 @@ final class FakeAgent implements AutoCloseable {
     /** What it lists from now on. */
     void has(AttachmentView... views) {
         attachments = List.of(views);
+    }
+
+    /** What it finds of orphans from now on. */
+    void finds(OrphanReport report) {
+        orphans = report;
     }
 
     /** How its node is from now on. */
@@ -148,6 +155,7 @@ final class FakeAgent implements AutoCloseable {
                         Json.object()));
             case Request.Delete ignored -> new Reply.Done();
             case Request.Collect ignored -> new Reply.Done();
+            case Request.CollectOrphans ignored -> new Reply.Orphans(orphans);
             case Request.Status ignored -> new Reply.Done();
             case Request.Ready ignored -> new Reply.Done();
             case Request.List ignored -> new Reply.Listed(attachments);

@@ -29,6 +29,7 @@ final class Agent implements Function<Request, Reply> {
     private static final Duration COLLECT_TIMEOUT = Duration.ofSeconds(5);
 
     private final Attachments attachments;
+    private final Orphans orphans;
     private final Ports ports;
     private final Cluster cluster;
     private final MountSupport mounts;
@@ -41,8 +42,15 @@ final class Agent implements Function<Request, Reply> {
      * @param mounts what the kernel lets us mount
      * @param followsLinks the administrator puts up with a kernel without {@code nosymfollow}
      */
-    Agent(Attachments attachments, Ports ports, Cluster cluster, MountSupport mounts, boolean followsLinks) {
+    Agent(
+            Attachments attachments,
+            Orphans orphans,
+            Ports ports,
+            Cluster cluster,
+            MountSupport mounts,
+            boolean followsLinks) {
         this.attachments = attachments;
+        this.orphans = orphans;
         this.ports = ports;
         this.cluster = cluster;
         this.mounts = mounts;
@@ -74,6 +82,7 @@ final class Agent implements Function<Request, Reply> {
                     attachments.collect(collect.network(), collect.valid(), Deadline.after(COLLECT_TIMEOUT));
                     yield new Reply.Done();
                 }
+                case Request.CollectOrphans collect -> new Reply.Orphans(orphans.collect(collect.removal()));
                 case Request.Status ignored -> {
                     refuseWithoutMounts(ErrorCode.NOT_AVAILABLE);
                     ports.checkStatus();
@@ -124,6 +133,7 @@ final class Agent implements Function<Request, Reply> {
             case Request.Delete _,
                     Request.Check _,
                     Request.Collect _,
+                    Request.CollectOrphans _,
                     Request.Status _,
                     Request.Ready _,
                     Request.List _,
@@ -166,6 +176,7 @@ final class Agent implements Function<Request, Reply> {
             case Request.Delete delete -> "request=delete " + describe(delete.id());
             case Request.Check check -> "request=check " + describe(check.attachment());
             case Request.Collect collect -> "request=collect network=" + collect.network();
+            case Request.CollectOrphans collect -> "request=collect-orphans removal=" + collect.removal();
             case Request.Status ignored -> "request=status";
             case Request.Ready ignored -> "request=ready";
             case Request.List ignored -> "request=list";

@@ -119,6 +119,15 @@ final class AgentCommand implements Callable<Integer> {
     private boolean withoutNosymfollow;
 
     @Option(
+            names = "--orphan-interval",
+            paramLabel = "SECONDS",
+            defaultValue = "${env:OVS_DPDK_ORPHAN_INTERVAL:-300}",
+            description =
+                    "From one look for ports whose pod is gone to the next, 0 to 86400; 0 is never. A port must have"
+                            + " been seen so for as long to be removed. Default: 300 (OVS_DPDK_ORPHAN_INTERVAL)")
+    private int orphanInterval;
+
+    @Option(
             names = "--request-timeout",
             paramLabel = "SECONDS",
             defaultValue = "${env:OVS_DPDK_REQUEST_TIMEOUT:-10}",
@@ -144,6 +153,7 @@ final class AgentCommand implements Callable<Integer> {
     /** @return 0 after a clean stop, 1 when requests were cut off, 69 when something outside is not as it must be */
     @Override
     public Integer call() throws InterruptedException {
+        requireRange("--orphan-interval", orphanInterval, 0, 86400);
         requireRange("--request-timeout", requestTimeout, 1, 60);
         requireRange("--stop-grace", stopGrace, 0, 300);
         requireSocketLength("--run-dir", runDir.resolve(Daemon.AGENT_SOCKET), runDir);
@@ -157,6 +167,7 @@ final class AgentCommand implements Callable<Integer> {
                 clusterNode(),
                 switchUser(),
                 withoutNosymfollow,
+                Duration.ofSeconds(orphanInterval),
                 Duration.ofSeconds(requestTimeout),
                 Duration.ofSeconds(stopGrace));
         return StopSignal.runUntilStopped(signal -> {

@@ -15,8 +15,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -237,23 +239,50 @@ final class AttachmentFolders {
         }
     }
 
-    /** Unmounts what belongs to no attachment. One that can't be unmounted harms nobody, and is only told of. */
-    void unmountLeftovers(Predicate<Path> inUse) throws IOException {
-        for (Path mount : folders.mounts()) {
-            try (var _ = locks.hold(mount)) {
-                if (known.all().stream().anyMatch(a -> a.folder().mountPoint().equals(mount))) {
-                    continue;
+    /** Removes the mounts and mount points that belong to nothing. What can't be removed harms nobody. */
+    void removeLeftovers(Predicate<Path> inUse) throws IOException {
+        for (Path mountPoint : folders.mountPoints()) {
+            try {
+                if (!removeLeftover(mountPoint, inUse) && !isKnown(mountPoint)) {
+                    LOG.warn(
+                            "left a mount that belongs to no attachment, because a port uses it: mount={}", mountPoint);
                 }
-                if (inUse.test(mount)) {
-                    LOG.warn("left a mount that belongs to no attachment, because a port uses it: mount={}", mount);
-                    continue;
-                }
-                LOG.info("unmounting what belongs to no attachment: mount={}", mount);
-                folders.unmount(mount);
             } catch (IOException e) {
-                LOG.warn("can't unmount: mount={} reason={}", mount, e.getMessage());
+                LOG.warn("can't unmount: mount={} reason={}", mountPoint, e.getMessage());
             }
         }
+    }
+
+    /**
+     * The mount points that belong to no attachment and to no port, with a mount or without.
+     *
+     * @param inUse whether a port reaches its socket through the mount
+     */
+    Set<Path> leftovers(Predicate<Path> inUse) throws IOException {
+        return folders.mountPoints().stream()
+                .filter(mountPoint -> isLeftover(mountPoint, inUse))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** @return false if it has come to belong to something */
+    boolean removeLeftover(Path mountPoint, Predicate<Path> inUse) throws IOException {
+        try (var _ = locks.hold(mountPoint)) {
+            if (!isLeftover(mountPoint, inUse)) {
+                return false;
+            }
+            LOG.info("unmounting what belongs to no attachment: mount={}", mountPoint);
+            folders.unmount(mountPoint);
+            return true;
+        }
+    }
+
+    private boolean isLeftover(Path mountPoint, Predicate<Path> inUse) {
+        return !isKnown(mountPoint) && !inUse.test(mountPoint);
+    }
+
+    private boolean isKnown(Path mountPoint) {
+        return known.all().stream()
+                .anyMatch(attachment -> attachment.folder().mountPoint().equals(mountPoint));
     }
 
     private KeyedLocks.Held hold(Attachment attachment, Deadline deadline) throws CniException, InterruptedException {

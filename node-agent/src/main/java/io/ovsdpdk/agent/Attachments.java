@@ -19,6 +19,7 @@ import io.ovsdpdk.api.Quoted;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -126,7 +127,7 @@ final class Attachments implements AutoCloseable {
     }
 
     private void unmountLeftovers() throws IOException {
-        folders.unmountLeftovers(ports::anyReachesInto);
+        folders.removeLeftovers(ports::anyReachesInto);
     }
 
     /** All that are known, in whatever state, in the order of pods and interfaces. */
@@ -451,6 +452,15 @@ final class Attachments implements AutoCloseable {
 
     private static String describe(AttachmentId id) {
         return "interface " + id.ifname() + " of container " + id.containerId();
+    }
+
+    /**
+     * Those of them whose pod is gone.
+     *
+     * @param mounts folder of the mounts: a port with its socket elsewhere is another agent's
+     */
+    Orphans orphans(Path mounts, GonePods pods, Duration grace, LongSupplier nanoTime) {
+        return new Orphans(known, ports, folders, removals, mounts, pods, grace, nanoTime);
     }
 
     /** How many things are kept in memory: attachments, announcements, deletions that wait. */

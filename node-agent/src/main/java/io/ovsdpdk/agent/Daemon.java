@@ -41,6 +41,7 @@ import org.slf4j.LoggerFactory;
  * @param cluster empty without Kubernetes
  * @param switchUser whom the switch runs as
  * @param withoutNosymfollow whether to serve on a kernel on which the switch follows a pod's links
+ * @param orphanInterval from one look for attachments whose pod is gone to the next; zero for none
  * @param requestTimeout within which a client must have sent its request
  * @param stopGrace how long requests under way may go on after the signal to stop
  */
@@ -53,6 +54,7 @@ record Daemon(
         Optional<ClusterNode> cluster,
         SwitchUser switchUser,
         boolean withoutNosymfollow,
+        Duration orphanInterval,
         Duration requestTimeout,
         Duration stopGrace) {
     private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
@@ -62,6 +64,12 @@ record Daemon(
 
     /** Tens of thousands of entries; more, and the removal goes on in the background. The plugin counts on it. */
     private static final Duration FOLDER_REMOVAL_LIMIT = Duration.ofSeconds(3);
+
+    /** An orphan must have been one for as long as it is from one look to the next, or for this where there are none. */
+    private static final Duration ORPHAN_GRACE = Duration.ofMinutes(5);
+
+    /** After the node was started anew there may be hundreds of pods to ask for. */
+    private static final Duration ORPHAN_PAUSE = Duration.ofMillis(200);
 
     /** In the folder of {@code runDir}; {@code agent/} is root's alone. */
     static final String AGENT_SOCKET = "agent/agent.sock";
@@ -135,15 +143,21 @@ record Daemon(
             try (Attachments attachments = new Attachments(ports, folders, places, checkpoints, System::nanoTime)) {
                 attachments.resume();
                 pods.announce(attachments::in);
-                Agent agent = new Agent(attachments, ports, pods, mounts, withoutNosymfollow);
-                try (LeftDeletions left = new LeftDeletions(
+                try (Orphans orphans = orphans(attachments, pods);
+                        LeftDeletions left = new LeftDeletions(
                                 new DeletionQueue(runDir.resolve(DeletionQueue.FOLDER)), attachments);
                         Upkeep upkeep = new Upkeep(attachments, ports, client, Upkeep.PERIOD);
-                        AgentServer server = listen(socket, agent, left)) {
+                        AgentServer server = listen(
+                                socket,
+                                new Agent(attachments, orphans, ports, pods, mounts, withoutNosymfollow),
+                                left)) {
                     left.carryOut();
                     left.follow();
                     upkeep.follow();
                     server.start();
+                    if (orphanInterval.isPositive()) {
+                        orphans.follow(orphanInterval);
+                    }
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
                     signal.await();
                     LOG.info("stopping: requests={}", server.connections());
@@ -151,6 +165,14 @@ record Daemon(
                 }
             }
         }
+    }
+
+    private Orphans orphans(Attachments attachments, Cluster pods) {
+        return attachments.orphans(
+                runDir.resolve(MOUNTS),
+                new GonePods(pods, kubeletDir, ORPHAN_PAUSE),
+                orphanInterval.isPositive() ? orphanInterval : ORPHAN_GRACE,
+                System::nanoTime);
     }
 
     private static FileChannel lockFile(Path folder) throws IOException {

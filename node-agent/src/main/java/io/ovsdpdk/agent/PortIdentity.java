@@ -73,9 +73,8 @@ final class PortIdentity {
             return Optional.empty();
         }
         try {
-            AttachmentId id = new AttachmentId(value(externalIds, "container-id"), value(externalIds, "ifname"));
-            PodIdentity pod = new PodIdentity(
-                    value(externalIds, "pod-namespace"), value(externalIds, "pod-name"), value(externalIds, POD_UID));
+            AttachmentId id = id(externalIds);
+            PodIdentity pod = pod(externalIds);
             Path socket = Path.of(value(externalIds, "socket-path"));
             FolderLocation location = externalIds.containsKey(SOCKET_FOLDER)
                     ? places.recorded(Path.of(externalIds.get(SOCKET_FOLDER)), pod)
@@ -101,6 +100,21 @@ final class PortIdentity {
         } catch (IllegalArgumentException | NullPointerException | CniException | IOException e) {
             return Optional.empty();
         }
+    }
+
+    /** @throws IllegalArgumentException when somebody tampered with it */
+    static AttachmentId id(Map<String, String> externalIds) {
+        return new AttachmentId(value(externalIds, "container-id"), value(externalIds, "ifname"));
+    }
+
+    /**
+     * The pod that the port was made for, as far as the port tells.
+     *
+     * @throws IllegalArgumentException when somebody tampered with it
+     */
+    static PodIdentity pod(Map<String, String> externalIds) {
+        return new PodIdentity(
+                value(externalIds, "pod-namespace"), value(externalIds, "pod-name"), value(externalIds, POD_UID));
     }
 
     private static String value(Map<String, String> externalIds, String key) {

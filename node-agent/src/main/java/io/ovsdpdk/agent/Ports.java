@@ -413,6 +413,23 @@ final class Ports {
                         iface -> iface.options().getOrDefault(SOCKET_OPTION, "").startsWith(folder + "/"));
     }
 
+    /** Whether the switch has a port of that name, ours or not. */
+    boolean has(String name) {
+        return localSwitch.port(name).isPresent();
+    }
+
+    /** Ours whose sockets are reached through mounts in that folder; those of an agent with another one are not among them. */
+    List<Port> ownThrough(Path mounts) {
+        return localSwitch.ports().stream()
+                .filter(port -> PortIdentity.isOurs(port.externalIds()))
+                .filter(port -> localSwitch
+                        .interfaceOf(port.name())
+                        .filter(iface ->
+                                iface.options().getOrDefault(SOCKET_OPTION, "").startsWith(mounts + "/"))
+                        .isPresent())
+                .toList();
+    }
+
     /** Ours that were made for a pod of this UID. */
     List<Port> ofPod(String uid) {
         return localSwitch.ports().stream()

@@ -21,6 +21,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -151,6 +152,24 @@ final class Removals implements AutoCloseable {
         }
     }
 
+    /**
+     * Begins to remove an attachment that nobody asked to remove, once those who were there before are done with it and if
+     * that is still right then. Whoever makes it meanwhile goes on.
+     *
+     * @param stillRight is asked while the attachment's lock is held
+     */
+    Future<?> beginIf(AttachmentId id, BooleanSupplier stillRight) {
+        return background.submit(() -> {
+            try (var _ = locks.hold(id, UNTIL_OTHERS_ARE_DONE).orElseThrow()) {
+                if (stillRight.getAsBoolean()) {
+                    ended.put(id.containerId(), known.entered());
+                    deleteHeld(id);
+                }
+            }
+            return null;
+        });
+    }
+
     /** Waits for a deletion that was begun. One that takes longer goes on. */
     void await(AttachmentId id, Future<?> deletion, Deadline deadline) throws InterruptedException {
         try {
@@ -187,13 +206,17 @@ final class Removals implements AutoCloseable {
             dequeue(id);
         }
         try (var _ = lock) {
-            announcements.withdraw(id);
-            // Another object: whoever removes it in the background leaves it to us
-            known.find(id).ifPresent(attachment -> known.enter(attachment.as(Attachment.State.REMOVING)));
-            Optional<String> obstacle = takeDown(id, ports::deletePatiently, Deadline.after(DELETION_TIMEOUT));
-            if (obstacle.isPresent()) {
-                continueInBackground(id, obstacle.get());
-            }
+            deleteHeld(id);
+        }
+    }
+
+    private void deleteHeld(AttachmentId id) {
+        announcements.withdraw(id);
+        // Another object: whoever removes it in the background leaves it to us
+        known.find(id).ifPresent(attachment -> known.enter(attachment.as(Attachment.State.REMOVING)));
+        Optional<String> obstacle = takeDown(id, ports::deletePatiently, Deadline.after(DELETION_TIMEOUT));
+        if (obstacle.isPresent()) {
+            continueInBackground(id, obstacle.get());
         }
     }
 

@@ -29,6 +29,7 @@ class AgentCommandTest {
             Map.entry("--kubelet-dir", "OVS_DPDK_KUBELET_DIR"),
             Map.entry("--ovs-user", "OVS_DPDK_OVS_USER"),
             Map.entry("--without-nosymfollow", "OVS_DPDK_WITHOUT_NOSYMFOLLOW"),
+            Map.entry("--orphan-interval", "OVS_DPDK_ORPHAN_INTERVAL"),
             Map.entry("--request-timeout", "OVS_DPDK_REQUEST_TIMEOUT"),
             Map.entry("--stop-grace", "OVS_DPDK_STOP_GRACE"),
             Map.entry("--log-level", "OVS_DPDK_LOG_LEVEL"));
@@ -102,6 +103,8 @@ class AgentCommandTest {
                 "--kubernetes=on",
                 "--kubeconfig=relative",
                 "--kubelet-dir=relative",
+                "--orphan-interval=-1",
+                "--orphan-interval=86401",
                 "--request-timeout=0",
                 "--request-timeout=61",
                 "--request-timeout=soon",

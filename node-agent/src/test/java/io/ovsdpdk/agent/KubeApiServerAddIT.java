@@ -130,7 +130,7 @@ class KubeApiServerAddIT extends AttachmentsOnASwitch {
 
     private TestAgent use(TestAgent started) throws IOException {
         cluster.announce(pod -> started.attachments.in(pod));
-        asked = new Agent(started.attachments, started.ports, cluster, started.folders.probe(), false);
+        asked = started.asked();
         return started;
     }
 

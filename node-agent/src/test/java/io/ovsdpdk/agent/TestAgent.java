@@ -105,6 +105,16 @@ final class TestAgent implements AutoCloseable {
         attachments = agent(folders);
     }
 
+    /** What answers requests. */
+    Agent asked() throws IOException {
+        return new Agent(attachments, orphans(Duration.ofMinutes(5)), ports, cluster, folders.probe(), false);
+    }
+
+    /** Of a look by the clock of this agent. */
+    Orphans orphans(Duration grace) {
+        return attachments.orphans(mounts(), new GonePods(cluster, kubelet(), Duration.ZERO), grace, clock::get);
+    }
+
     Path root() {
         return folder.resolve("s");
     }

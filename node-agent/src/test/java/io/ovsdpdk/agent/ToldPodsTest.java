@@ -68,7 +68,7 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         cluster.announce(pod -> agent.attachments.in(pod));
         agent.cluster = cluster;
         agent.restart();
-        asked = new Agent(agent.attachments, agent.ports, cluster, agent.folders.probe(), false);
+        asked = agent.asked();
     }
 
     /** What Multus wrote into real pods, after attachments that are ours. */
@@ -151,7 +151,7 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         inTime().until(() -> path(pod).equals(second));
 
         agent.restart();
-        asked = new Agent(agent.attachments, agent.ports, cluster, agent.folders.probe(), false);
+        asked = agent.asked();
         multusWrites(pod, "[{\"interface\": \"net1\"}]");
         inTime().until(() -> path(pod).equals(second));
 

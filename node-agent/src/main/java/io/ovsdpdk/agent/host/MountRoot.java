@@ -7,10 +7,11 @@ import static io.ovsdpdk.agent.host.Errno.ENOTDIR;
 import static io.ovsdpdk.agent.host.Errno.EPERM;
 import static io.ovsdpdk.agent.host.Errno.EXDEV;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -248,41 +249,16 @@ final class MountRoot {
                 + ((flags & LinuxCalls.ST_NOSYMFOLLOW) != 0 ? " nosymfollow" : "");
     }
 
-    /** The mount points of ours in this folder, each once, sorted; what a stranger mounted there is left out. */
-    List<Path> mounts() throws IOException {
-        String prefix;
-        try (Folder root = Folder.open(calls, path)) {
-            prefix = FileName.kernelBytes(root.hostPath()) + "/";
-        } catch (LinuxException e) {
-            if (e.is(ENOENT)) {
-                return List.of();
-            }
-            throw e;
-        }
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/mountinfo"), StandardCharsets.ISO_8859_1)) {
-            return lines.map(line -> unescaped(line.split(" ")[4]))
-                    .filter(point -> point.startsWith(prefix))
-                    .map(point -> point.substring(prefix.length()))
-                    .filter(name -> name.matches("[0-9a-f]{" + ID_DIGITS + "}"))
-                    .map(path::resolve)
-                    .distinct()
+    /** The mount points of ours in this folder, with or without a mount, sorted; what a stranger made there is left out. */
+    List<Path> points() throws IOException {
+        try (Stream<Path> entries = Files.list(path)) {
+            return entries.filter(entry -> entry.getFileName().toString().matches("[0-9a-f]{" + ID_DIGITS + "}"))
+                    .filter(entry -> Files.isDirectory(entry, LinkOption.NOFOLLOW_LINKS))
                     .sorted()
                     .toList();
+        } catch (NoSuchFileException e) {
+            return List.of();
         }
-    }
-
-    /** Space, tab, newline and backslash stand in mountinfo as a backslash with three octal digits. */
-    static String unescaped(String field) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(field.length());
-        for (int i = 0; i < field.length(); i++) {
-            if (field.charAt(i) == '\\' && i + 3 < field.length()) {
-                bytes.write(Integer.parseInt(field.substring(i + 1, i + 4), 8));
-                i += 3;
-            } else {
-                bytes.write(field.charAt(i));
-            }
-        }
-        return bytes.toString(StandardCharsets.ISO_8859_1);
     }
 
     /** Makes a mount and takes it away again: that warms every call, and is the only proof that it works. */

@@ -371,7 +371,7 @@ public final class SocketFolders {
     }
 
     /**
-     * Unmounts whatever is mounted there, and removes the mount point: for a mount of {@link #mounts} that belongs to
+     * Unmounts whatever is mounted there, and removes the mount point: for one of {@link #mountPoints} that belongs to
      * no attachment. Nothing there is success.
      *
      * @throws IllegalArgumentException if the mount point is not in this mount root
@@ -406,11 +406,9 @@ public final class SocketFolders {
         }
     }
 
-    /**
-     * The mount points of socket folders with something mounted on them, sorted; what a stranger mounted is left out.
-     */
-    public List<Path> mounts() throws IOException {
-        return mountRoot.mounts();
+    /** The mount points of socket folders, with something mounted on them or not, sorted; what a stranger made is left out. */
+    public List<Path> mountPoints() throws IOException {
+        return mountRoot.points();
     }
 
     /**

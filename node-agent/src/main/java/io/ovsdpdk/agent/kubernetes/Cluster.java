@@ -58,11 +58,8 @@ public final class Cluster implements AutoCloseable {
 
     /** @throws CniException {@link ErrorCode#NOT_AVAILABLE} as long as the node's pods were not seen once */
     public void requireKnown() throws CniException {
-        if (pods.isPresent() && !pods.get().isSynchronised()) {
-            throw new CniException(
-                    ErrorCode.NOT_AVAILABLE,
-                    "the agent has not seen the pods of this node yet",
-                    "see whether the API server can be reached and allows to list and watch pods");
+        if (pods.isPresent()) {
+            pods.get().requireSynchronised();
         }
     }
 

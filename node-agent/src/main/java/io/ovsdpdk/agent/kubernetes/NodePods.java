@@ -6,6 +6,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.NamespacedKubernetesClient;
 import io.fabric8.kubernetes.client.RequestConfig;
 import io.fabric8.kubernetes.client.RequestConfigBuilder;
+import io.fabric8.kubernetes.client.ResourceNotFoundException;
+import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.fabric8.kubernetes.client.informers.cache.Cache;
@@ -20,6 +22,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -178,6 +181,66 @@ public final class NodePods implements AutoCloseable {
         }
     }
 
+    /**
+     * Whether the pod of that UID does not exist any more: memory does not have it, and the API server, asked now, says in
+     * its own words that it has no pod of the name, or has one of another UID.
+     *
+     * @param pod with namespace, name and UID
+     * @throws CniException {@link ErrorCode#NOT_AVAILABLE} or {@link ErrorCode#TRY_AGAIN} when that can't be found out
+     */
+    public boolean isGone(PodIdentity pod) throws CniException {
+        requireSynchronised();
+        if (has(pod)) {
+            return false;
+        }
+        try {
+            Pod answer = get(pod, Deadline.after(LONGEST_QUESTION), Resource::require);
+            requirePod(answer, pod);
+            return !isOf(answer, pod);
+        } catch (ResourceNotFoundException e) {
+            // fabric8 throws it whatever the failure was
+            if (e.getCause() instanceof KubernetesClientException failure && !isNotFound(failure)) {
+                throw unanswered(pod, failure);
+            }
+            return true;
+        }
+    }
+
+    /** @throws CniException {@link ErrorCode#NOT_AVAILABLE} as long as the node's pods were not seen once */
+    public void requireSynchronised() throws CniException {
+        if (!isSynchronised()) {
+            throw new CniException(
+                    ErrorCode.NOT_AVAILABLE,
+                    "the agent has not seen the pods of this node yet",
+                    "see whether the API server can be reached and allows to list and watch pods");
+        }
+    }
+
+    /** Whether memory has the pod of that UID. */
+    public boolean has(PodIdentity pod) {
+        return find(pod.namespace(), pod.name())
+                .filter(found -> isOf(found, pod))
+                .isPresent();
+    }
+
+    /** It must be all there to tell that another has the name. */
+    private static void requirePod(Pod answer, PodIdentity wanted) throws CniException {
+        if (answer == null
+                || answer.getMetadata() == null
+                || !wanted.name().equals(answer.getMetadata().getName())
+                || answer.getMetadata().getUid() == null
+                || answer.getMetadata().getUid().isEmpty()) {
+            throw unanswered(wanted, new KubernetesClientException("the answer is no pod of that name"));
+        }
+    }
+
+    /** Whoever else stands at the API server's address, a load balancer for instance, has a 404 without these words. */
+    private static boolean isNotFound(KubernetesClientException e) {
+        return e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
+                && e.getStatus() != null
+                && "NotFound".equals(e.getStatus().getReason());
+    }
+
     /** Without a UID, one that ends or may have been replaced since might not be the one that is meant. */
     private boolean isSurely(Pod pod, PodIdentity wanted) {
         return wanted.uid().isEmpty()
@@ -207,12 +270,7 @@ public final class NodePods implements AutoCloseable {
 
     /** One GET, with the API server's answer for it; it sees what kubelet saw, so there is no use in waiting for more. */
     private Pod ask(PodIdentity wanted, Deadline deadline) throws CniException {
-        Pod pod = client.adapt(NamespacedKubernetesClient.class)
-                .withRequestConfig(within(deadline))
-                .call(limited -> limited.pods()
-                        .inNamespace(wanted.namespace())
-                        .withName(wanted.name())
-                        .get());
+        Pod pod = get(wanted, deadline, Resource::get);
         if (pod == null) {
             throw new CniException(
                     ErrorCode.TRY_AGAIN, "the API server has no pod " + wanted, "it was deleted in the meantime");
@@ -232,6 +290,13 @@ public final class NodePods implements AutoCloseable {
                     "an administrator corrects --node-name of the agent");
         }
         return pod;
+    }
+
+    private Pod get(PodIdentity wanted, Deadline deadline, Function<Resource<Pod>, Pod> question) {
+        return client.adapt(NamespacedKubernetesClient.class)
+                .withRequestConfig(within(deadline))
+                .call(limited -> question.apply(
+                        limited.pods().inNamespace(wanted.namespace()).withName(wanted.name())));
     }
 
     private static RequestConfig within(Deadline deadline) {

@@ -8,13 +8,6 @@ import org.junit.jupiter.api.Test;
 class MountRootTest {
 
     @Test
-    void mountinfoIsUnescaped() {
-        assertThat(MountRoot.unescaped("/a\\040b\\011c\\012d\\134e")).isEqualTo("/a b\tc\nd\\e");
-        assertThat(MountRoot.unescaped("/a\\04")).isEqualTo("/a\\04");
-        assertThat(MountRoot.unescaped("/\u00c3\u00bc")).isEqualTo("/\u00c3\u00bc");
-    }
-
-    @Test
     void mountPointIsTheStartOfTheSha256OfTheHostPath() {
         MountRoot root =
                 new MountRoot(new LinuxCalls(), Path.of("/run/p"), Nosymfollow.REQUIRED, Sandbox.accessOfRoot());

@@ -2,6 +2,7 @@ package io.ovsdpdk.agent.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
@@ -77,12 +78,26 @@ final class Sandbox implements AutoCloseable {
     /** The mount points below this folder, each as often as something is mounted there. */
     List<String> mounts() {
         try (Stream<String> lines = Files.lines(Path.of("/proc/self/mountinfo"), StandardCharsets.ISO_8859_1)) {
-            return lines.map(line -> MountRoot.unescaped(line.split(" ")[4]))
+            return lines.map(line -> unescaped(line.split(" ")[4]))
                     .filter(point -> point.startsWith(path + "/"))
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Space, tab, newline and backslash stand in mountinfo as a backslash with three octal digits. */
+    private static String unescaped(String field) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(field.length());
+        for (int i = 0; i < field.length(); i++) {
+            if (field.charAt(i) == '\\' && i + 3 < field.length()) {
+                bytes.write(Integer.parseInt(field.substring(i + 1, i + 4), 8));
+                i += 3;
+            } else {
+                bytes.write(field.charAt(i));
+            }
+        }
+        return bytes.toString(StandardCharsets.ISO_8859_1);
     }
 
     /** How many folders this process has open; its files and sockets are the JVM's own. */

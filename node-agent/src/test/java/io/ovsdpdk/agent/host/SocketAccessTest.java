@@ -784,7 +784,7 @@ class SocketAccessTest {
                 .satisfies(e -> assertThat(e.errno()).isEqualTo(Errno.EOPNOTSUPP));
 
         assertThat(sandbox.path.resolve("v")).isEmptyDirectory();
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
     }
 
     @Test
@@ -798,7 +798,7 @@ class SocketAccessTest {
                 .isThrownBy(this::prepare)
                 .withMessage("the switch, which runs as user 4242, can't walk through " + closed);
 
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
         assertThat(sandbox.path.resolve("v")).doesNotExist();
         Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwxr-x---"));
         assertThat(folders.verify(prepare()))

@@ -61,7 +61,7 @@ class SocketFolderRemovalTest {
 
         assertThat(root.resolve("a/b")).isEmptyDirectory();
         assertThat(mountRoot).isEmptyDirectory();
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
     }
 
     @Test
@@ -114,7 +114,7 @@ class SocketFolderRemovalTest {
 
         assertThatExceptionOfType(TreeNotRemovedException.class).isThrownBy(() -> folders.remove(folder));
 
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
         canary.isUntouched();
     }
 
@@ -210,7 +210,7 @@ class SocketFolderRemovalTest {
         folders.rollback(folders.prepare(at("a")));
 
         assertThat(root.resolve("a").resolve(CONTAINER).resolve("kept")).exists();
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
     }
 
     @Test

@@ -143,7 +143,7 @@ class SocketFoldersTest {
 
         canary.isUntouched();
         assertThat(Sandbox.everythingBelow(root)).isEqualTo(before);
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
     }
 
     @ParameterizedTest
@@ -198,7 +198,7 @@ class SocketFoldersTest {
         folders.remove(prepared.folder());
 
         assertThat(other).hasContent("untouched");
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
     }
 
     @Test
@@ -301,7 +301,7 @@ class SocketFoldersTest {
 
         SocketFolders restarted = folders(new LinuxCalls(), Nosymfollow.REQUIRED);
 
-        assertThat(restarted.mounts()).containsExactly(folder.mountPoint());
+        assertThat(restarted.mountPoints()).containsExactly(folder.mountPoint());
         assertThat(restarted.isMounted(folder.mountPoint())).isTrue();
         assertThat(restarted.verify(folder)).isEmpty();
         assertThat(restarted.prepare(at("a")).createdMount()).isFalse();
@@ -355,7 +355,7 @@ class SocketFoldersTest {
         SocketFolder folder = folders.prepare(at("a")).folder();
         sandbox.bind(sandbox.folder("x"), folder.mountPoint());
 
-        assertThat(folders.mounts()).containsExactly(folder.mountPoint());
+        assertThat(folders.mountPoints()).containsExactly(folder.mountPoint());
     }
 
     @Test
@@ -366,14 +366,14 @@ class SocketFoldersTest {
 
         SocketFolder folder = there.prepare(at("a")).folder();
 
-        assertThat(there.mounts()).containsExactly(folder.mountPoint());
+        assertThat(there.mountPoints()).containsExactly(folder.mountPoint());
         there.remove(folder);
-        assertThat(there.mounts()).isEmpty();
+        assertThat(there.mountPoints()).isEmpty();
     }
 
     @Test
     void noMountRootHasNoMounts() throws IOException {
-        assertThat(folders.mounts()).isEmpty();
+        assertThat(folders.mountPoints()).isEmpty();
         assertThat(folders.isMounted(mountRoot.resolve("0011223344556677"))).isFalse();
     }
 

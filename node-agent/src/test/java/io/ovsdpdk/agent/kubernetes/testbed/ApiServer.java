@@ -15,6 +15,7 @@ import io.fabric8.mockwebserver.http.Response;
 import io.fabric8.mockwebserver.http.WebSocket;
 import io.fabric8.mockwebserver.http.WebSocketListener;
 import java.io.IOException;
+import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
@@ -40,7 +41,7 @@ import java.util.regex.Pattern;
 
 /**
  * fabric8's API server, which keeps what it is given and tells watches of it, on a port of this machine; with what it
- * lacks: selection of pods by their node, {@code pods/status}, tokens, faults, and an end and a new beginning on the
+ * lacks: selection of pods by their node, {@code pods/status}, words for what is missing, tokens, faults, and an end and a new beginning on the
  * same port and with the same contents. For any number of threads.
  */
 public final class ApiServer implements AutoCloseable {
@@ -134,6 +135,9 @@ public final class ApiServer implements AutoCloseable {
         }
         MockResponse response = contents.dispatch(new RecordedRequest(
                 request.getHttpVersion(), request.method(), path, request.getHeaders(), request.getBody()));
+        if (response.code() == HttpURLConnection.HTTP_NOT_FOUND) {
+            return PodStatusSubresource.failure(HttpURLConnection.HTTP_NOT_FOUND, "NotFound");
+        }
         if (response.getWebSocketListener() != null) {
             response.withWebSocketUpgrade(new Noted(response.getWebSocketListener()));
         }

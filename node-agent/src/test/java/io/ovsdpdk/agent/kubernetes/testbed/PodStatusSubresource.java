@@ -115,7 +115,7 @@ final class PodStatusSubresource {
                 new Buffer().write(body.getBytes(StandardCharsets.UTF_8)));
     }
 
-    private static MockResponse failure(int code, String reason) {
+    static MockResponse failure(int code, String reason) {
         return new MockResponse().setResponseCode(code).setBody("""
                 {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "%s", "code": %d}""".formatted(reason, code));
     }
