@@ -9,6 +9,7 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.OrphanReport;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.api.Wire;
@@ -88,6 +89,15 @@ final class AgentClient {
         Reply reply = ask(new Request.Inspect(), Duration.ZERO, patience.answer());
         if (reply instanceof Reply.Inspected inspected) {
             return inspected.node();
+        }
+        throw unexpected(reply);
+    }
+
+    /** @param removal which of the orphans go */
+    OrphanReport collectOrphans(Request.CollectOrphans.Removal removal) throws CniException, NoAnswerException {
+        Reply reply = ask(new Request.CollectOrphans(removal), Duration.ZERO, patience.orphans());
+        if (reply instanceof Reply.Orphans orphans) {
+            return orphans.report();
         }
         throw unexpected(reply);
     }

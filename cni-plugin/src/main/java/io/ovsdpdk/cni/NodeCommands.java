@@ -28,13 +28,14 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "A container runtime starts it with CNI_COMMAND in the environment; then it is the CNI plugin.",
-            "Exit status: 0 done; 1 not found, or the node can't serve an ADD; 2 wrong usage; 69 no agent answers."
+            "Exit status: 0 done; 1 not found, or the node can't do it now; 2 wrong usage; 69 no agent answers."
         },
         subcommands = {
             NodeCommands.Version.class,
             NodeCommands.Status.class,
             NodeCommands.ListAll.class,
             NodeCommands.Show.class,
+            OrphansCommand.class,
             NodeCommands.Ready.class,
             NodeCommands.Live.class,
             NodeCommands.Install.class,
@@ -107,7 +108,7 @@ final class NodeCommands implements Runnable {
     }
 
     /** What the commands that ask the agent share. */
-    private abstract static class Question implements Callable<Integer> {
+    abstract static class Question implements Callable<Integer> {
         @CommandLine.ParentCommand
         private NodeCommands node;
 
@@ -123,6 +124,10 @@ final class NodeCommands implements Runnable {
 
         PrintWriter out() {
             return spec.commandLine().getOut();
+        }
+
+        PrintWriter err() {
+            return spec.commandLine().getErr();
         }
 
         void print(JsonNode json) throws JsonProcessingException {

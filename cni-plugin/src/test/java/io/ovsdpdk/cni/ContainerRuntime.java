@@ -26,6 +26,7 @@ final class ContainerRuntime {
             Duration.ofMillis(500),
             Duration.ofMillis(300),
             Duration.ofMillis(500),
+            Duration.ofMillis(500),
             Duration.ofMillis(200),
             Duration.ofMillis(300));
 

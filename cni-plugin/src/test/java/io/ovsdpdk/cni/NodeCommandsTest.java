@@ -9,7 +9,10 @@ import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.MacAddress;
 import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.OrphanReport;
+import io.ovsdpdk.api.OrphanView;
 import io.ovsdpdk.api.PodIdentity;
+import io.ovsdpdk.api.Request;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -157,6 +160,57 @@ class NodeCommandsTest {
         assertThat(out.toString()).contains("no: runs without DPDK", "set dpdk-init", "off");
     }
 
+    private static final OrphanView PORT = new OrphanView(
+            "vhua11ce000000",
+            new PodIdentity("default", "alice", "uid-1"),
+            "a11ce000000000",
+            "net1",
+            "",
+            42,
+            258,
+            OrphanView.State.WAITING,
+            "");
+    private static final OrphanView MOUNT = new OrphanView(
+            "", PodIdentity.NONE, "", "", "/run/p/0123456789abcdef", 300, 0, OrphanView.State.KEPT, "it is busy");
+
+    @Test
+    void orphansAreATable() {
+        agent.finds(new OrphanReport(List.of(PORT, MOUNT), 300, ""));
+
+        assertThat(run("gc")).isZero();
+        assertThat(out.toString().lines())
+                .containsExactly(
+                        "PORT OR MOUNT             POD             UID     INTERFACE   CONTAINER      SEEN FOR   STATE",
+                        "vhua11ce000000            default/alice   uid-1   net1        a11ce0000000   42 s       goes in 258 s if it is still so",
+                        "/run/p/0123456789abcdef   -               -       -           -              300 s      stays: it is busy");
+    }
+
+    @Test
+    void orphansAsJsonHaveAllThatIsKnown() throws IOException {
+        OrphanReport report = new OrphanReport(List.of(PORT, MOUNT), 300, "");
+        agent.finds(report);
+
+        assertThat(run("gc", "--dry-run", "-o", "json")).isZero();
+        assertThat(new ObjectMapper().readTree(out.toString())).isEqualTo(report.toJson());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"gc, DUE", "gc --dry-run, NONE", "gc --now, ALL"})
+    void optionsSayWhichOrphansGo(String line, Request.CollectOrphans.Removal removal) {
+        assertThat(run(line.split(" "))).isZero();
+        assertThat(agent.requests()).containsExactly(new Request.CollectOrphans(removal));
+        assertThat(out.toString()).isEqualTo("nothing is left behind\n");
+    }
+
+    @Test
+    void orphansThatCantBeToldAreStatusOne() {
+        agent.finds(new OrphanReport(List.of(MOUNT), 300, "the API server is away"));
+
+        assertThat(run("gc")).isEqualTo(1);
+        assertThat(out.toString()).contains("/run/p/0123456789abcdef");
+        assertThat(err.toString()).contains("the API server is away");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"ready", "live"})
     void agentThatIsReadyPassesBothProbes(String probe) {
@@ -184,7 +238,7 @@ class NodeCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"status", "list", "ready", "live"})
+    @ValueSource(strings = {"status", "list", "gc", "ready", "live"})
     void agentThatIsAwayIsStatus69(String command) {
         agent.close();
 
@@ -208,6 +262,7 @@ class NodeCommandsTest {
                 "status --help",
                 "list --help",
                 "show --help",
+                "gc --help",
                 "ready --help",
                 "live --help",
                 "install --help",
@@ -219,7 +274,17 @@ class NodeCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"list nonsense", "list -o yaml", "show", "install", "uninstall", "--no-such-option"})
+    @ValueSource(
+            strings = {
+                "list nonsense",
+                "list -o yaml",
+                "gc --now --dry-run",
+                "gc all",
+                "show",
+                "install",
+                "uninstall",
+                "--no-such-option"
+            })
     void wrongUsageIsStatusTwo(String line) {
         assertThat(run(line.split(" "))).isEqualTo(2);
         assertThat(err.toString()).contains("Usage: ovs-dpdk");

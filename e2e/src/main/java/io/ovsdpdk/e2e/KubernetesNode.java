@@ -57,12 +57,15 @@ final class KubernetesNode implements AutoCloseable {
         }
     }
 
-    void startAgent() throws IOException {
-        node.startAgent(
+    /** @param more options besides those that name this node and its folders */
+    void startAgent(String... more) throws IOException {
+        List<String> options = new ArrayList<>(List.of(
                 "--log-level=debug",
                 "--node-name=" + NAME,
                 "--kubeconfig=" + kubeconfig(),
-                "--kubelet-dir=" + kubeletDir());
+                "--kubelet-dir=" + kubeletDir()));
+        options.addAll(List.of(more));
+        node.startAgent(options.toArray(String[]::new));
     }
 
     private Path kubeconfig() {

@@ -114,6 +114,7 @@ class NodeCommandLineTest {
                 "status --help",
                 "list --help",
                 "show --help",
+                "gc --help",
                 "install --help",
                 "uninstall --help",
                 "ready --help",
@@ -129,7 +130,8 @@ class NodeCommandLineTest {
 
     @Tag("native")
     @ParameterizedTest
-    @ValueSource(strings = {"list nonsense", "list -o yaml", "show", "install", "--no-such-option"})
+    @ValueSource(
+            strings = {"list nonsense", "list -o yaml", "gc --now --dry-run", "show", "install", "--no-such-option"})
     void wrongUsageIsToldOnTheErrorStream(String line) throws IOException {
         PluginCall.Outcome outcome = run(line.split(" "));
 
@@ -147,6 +149,7 @@ class NodeCommandLineTest {
                 .isEqualTo(1);
         assertThat(json(run("show", "0123", "-o", "json")).at("/0/network").asText())
                 .isEqualTo("fast");
+        assertThat(run("gc", "--dry-run").stderr()).contains("without Kubernetes");
         assertThat(run("show", "default/nobody").status()).isEqualTo(1);
     }
 
