@@ -254,7 +254,12 @@ class FaultsTest {
                     new MockResponse().setResponseCode(422),
                     new MockResponse().setResponseCode(429).setHeader("Retry-After", "1"),
                     new MockResponse().setResponseCode(500),
-                    new MockResponse().setResponseCode(200).setBody("{\"kind\": \"Pod\", \"metadata\": {\"na"));
+                    new MockResponse().setResponseCode(200).setBody("{\"kind\": \"Pod\", \"metadata\": {\"na"),
+                    // It has two lengths, one of which is a lie: who believes it waits for the rest
+                    new MockResponse()
+                            .setResponseCode(200)
+                            .setBody("{\"kind\": \"Pod\", \"metadata\": {\"na")
+                            .setHeader("Content-Length", "1000"));
 
             outlive(cluster.node, load, () -> {
                 for (int i = 0; i < TIMES; i++) {
