@@ -60,7 +60,7 @@ class CrashTest {
             RandomLoad load = new RandomLoad(node, seed, false);
             die(KILLS - KILLS / PODS_SHARE, load, node::startAgent);
             load.deleteAll();
-            load.verify();
+            assertThat(load.verify()).isTrue();
             assertThat(node.remains()).isEmpty();
         }
     }
@@ -75,7 +75,7 @@ class CrashTest {
             die(KILLS / PODS_SHARE, load, cluster::startAgent);
             load.verifyAnnotations();
             load.deleteAll();
-            load.verify();
+            assertThat(load.verify()).isTrue();
             assertThat(node.remains()).isEmpty();
         }
     }
@@ -100,7 +100,7 @@ class CrashTest {
         useJvm(List.of());
         start.agent();
         assertThat(load.settle()).isTrue();
-        load.verify();
+        assertThat(load.verify()).isTrue();
     }
 
     private void useJvm(List<String> options) {
@@ -118,9 +118,8 @@ class CrashTest {
             assertThat(ended()).as(e.getMessage()).isEqualTo(CrashPoints.HALTED);
             return "died in its start";
         }
-        String reached = "died while requests were repeated";
-        if (load.settle()) {
-            load.verify();
+        String reached = "died before it was verified";
+        if (load.settle() && load.verify()) {
             if (random.nextInt(4) == 0) {
                 load.connectOne();
             }

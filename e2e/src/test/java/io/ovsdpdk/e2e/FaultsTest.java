@@ -51,7 +51,7 @@ class FaultsTest {
             }
             assertThat(Crowd.result(answered)).as("everybody got an answer").isTrue();
             assertThat(load.settle()).as("everybody got an answer").isTrue();
-            load.verify();
+            assertThat(load.verify()).isTrue();
         } catch (Exception | AssertionError e) {
             throw new AssertionError("faults.seed=" + seed + "\n" + node.agentLog(), e);
         }
@@ -59,7 +59,7 @@ class FaultsTest {
 
     private static void leavesNothing(Node node, RandomLoad load) throws Exception {
         load.deleteAll();
-        load.verify();
+        assertThat(load.verify()).isTrue();
         assertThat(node.ports()).isEmpty();
     }
 
