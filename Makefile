@@ -71,6 +71,13 @@ crash: root native packages ## kills the agent 300 times, at any moment of its w
 	$(MVN) verify -pl e2e -am -Dtest=CrashTest -Dsurefire.failIfNoSpecifiedTests=false -Dcrash.kills=300 \
 	  -Dplugin.executable=$(EXECUTABLE) -Dbinding.executable=$(BINDING) $(CRASH_OPTIONS)
 
+# How long make soak takes.
+MINUTES := 30
+
+.PHONY: soak
+soak: jdk packages root ## mixed load with faults for MINUTES=30; memory, threads, descriptors, mounts and files must be flat
+	$(MVN) verify -pl e2e -am -Dtest=SoakTest -Dsurefire.failIfNoSpecifiedTests=false -Dsoak.minutes=$(MINUTES)
+
 .PHONY: test-apiserver
 test-apiserver: jdk ## the agent's part in a cluster on a real kube-apiserver, which is built first: once, some 5 minutes
 	@$(call install,openssl util-linux maven)

@@ -27,7 +27,7 @@ record Footprint(int ioThreads, int otherThreads, int descriptors, int mounts, l
         int others = 0;
         try (DirectoryStream<Path> tasks = Files.newDirectoryStream(process.resolve("task"))) {
             for (Path task : tasks) {
-                if (name(task).startsWith("agent-io-")) {
+                if (name(task).startsWith("request-")) {
                     io++;
                 } else {
                     others++;
