@@ -49,7 +49,10 @@ public final class Json {
             node = MAPPER.readTree(document);
         } catch (JsonProcessingException e) {
             throw new CniException(
-                    ErrorCode.DECODING, "the " + what + " is not valid JSON: " + e.getOriginalMessage(), at(e), e);
+                    ErrorCode.DECODING,
+                    "the " + what + " is not valid JSON: " + printable(e.getOriginalMessage()),
+                    at(e),
+                    e);
         } catch (IOException e) {
             throw new CniException(ErrorCode.DECODING, "the " + what + " is not valid JSON: " + e.getMessage(), "", e);
         }
@@ -108,6 +111,15 @@ public final class Json {
             }
             default -> node;
         };
+    }
+
+    /** The parser quotes what it read, escape sequences of terminals too. */
+    private static String printable(String text) {
+        StringBuilder printable = new StringBuilder();
+        text.codePoints()
+                .forEach(c -> printable.append(
+                        Character.isISOControl(c) ? String.format("\\u%04x", c) : Character.toString(c)));
+        return printable.toString();
     }
 
     private static String at(JsonProcessingException e) {
