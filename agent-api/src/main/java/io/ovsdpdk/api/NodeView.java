@@ -13,6 +13,8 @@ import java.util.Optional;
  * @param ports vhost-user ports of the switch, others' too
  * @param portLimit how many it can have
  * @param attachments how many the agent knows
+ * @param orphans how many of them, and of ports and mounts that no attachment tells of, were left behind when it was looked
+ *     for that last
  * @param mounts what the kernel lets the agent mount, and what that means
  * @param cluster the cluster that it belongs to; empty without Kubernetes
  * @param code of CNI for why no ADD can be served now; 0 when one can
@@ -27,6 +29,7 @@ public record NodeView(
         int ports,
         int portLimit,
         int attachments,
+        int orphans,
         String mounts,
         Optional<Cluster> cluster,
         int code,
@@ -53,6 +56,7 @@ public record NodeView(
                 .put("ports", ports)
                 .put("portLimit", portLimit)
                 .put("attachments", attachments)
+                .put("orphans", orphans)
                 .put("mounts", mounts)
                 .put("code", code)
                 .put("problem", problem)

@@ -204,6 +204,8 @@ public final class Wire {
                 number(node, "ports"),
                 number(node, "portLimit"),
                 number(node, "attachments"),
+                // An agent that did not look for them left it out
+                node.path("orphans").asInt(),
                 text(node, "mounts"),
                 node.has("cluster") ? Optional.of(cluster(object(node, "cluster"))) : Optional.empty(),
                 number(node, "code"),

@@ -113,7 +113,7 @@ class WireTest {
                         300,
                         "")),
                 new Reply.Inspected(
-                        new NodeView("1", "3.1", "", true, 3, 1024, 2, "full", Optional.empty(), 50, "off", "on")),
+                        new NodeView("1", "3.1", "", true, 3, 1024, 2, 4, "full", Optional.empty(), 50, "off", "on")),
                 new Reply.Inspected(new NodeView(
                         "1",
                         "3.1",
@@ -122,6 +122,7 @@ class WireTest {
                         3,
                         1024,
                         2,
+                        4,
                         "full",
                         Optional.of(new NodeView.Cluster("node-a", 7, true, false)),
                         0,
@@ -139,6 +140,16 @@ class WireTest {
     @MethodSource("replies")
     void replyComesBackAsItWas(Reply reply) throws CniException {
         assertThat(Wire.decodeReply(Wire.encode(reply))).isEqualTo(reply);
+    }
+
+    @Test
+    void nodeOfAnAgentThatKnowsNoOrphansHasNone() throws CniException {
+        NodeView node = new NodeView("1", "", "", true, 3, 1024, 2, 4, "full", Optional.empty(), 0, "", "");
+        String line = new String(Wire.encode(new Reply.Inspected(node)), StandardCharsets.UTF_8);
+
+        Reply older = Wire.decodeReply(line.replace("\"orphans\":4,", "").getBytes(StandardCharsets.UTF_8));
+
+        assertThat(((Reply.Inspected) older).node().orphans()).isZero();
     }
 
     @Test

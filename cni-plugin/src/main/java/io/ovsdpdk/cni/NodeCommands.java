@@ -169,7 +169,12 @@ final class NodeCommands implements Runnable {
                 table.add("switch", node.connected() ? "connected " + node.switchVersion() : "away");
                 table.add("dpdk", node.dpdkVersion().isEmpty() ? "off" : node.dpdkVersion());
                 table.add("vhost-user ports", node.ports() + " of " + node.portLimit());
-                table.add("attachments", Integer.toString(node.attachments()));
+                table.add(
+                        "attachments",
+                        node.attachments()
+                                + (node.orphans() == 0
+                                        ? ""
+                                        : ", and left behind: " + node.orphans() + " (ovs-dpdk gc --dry-run)"));
                 table.add("mounts", node.mounts());
                 table.add("kubernetes", node.cluster().map(Status::describe).orElse("off"));
                 table.add("agent", node.agentVersion());

@@ -48,7 +48,7 @@ final class FakeAgent implements AutoCloseable {
     private volatile List<AttachmentView> attachments = List.of();
     private volatile OrphanReport orphans = new OrphanReport(List.of(), 300, "");
     private volatile NodeView node =
-            new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, "full", Optional.empty(), 0, "", "");
+            new NodeView("1", "3.1", "DPDK 22.11", true, 3, 1024, 2, 0, "full", Optional.empty(), 0, "", "");
 
     FakeAgent(Path socket) throws IOException {
         server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);

@@ -141,6 +141,7 @@ class NodeCommandsTest {
                 0,
                 1024,
                 0,
+                0,
                 "full",
                 Optional.of(new NodeView.Cluster("node-a", 7, synchronised, following)),
                 0,
@@ -152,9 +153,20 @@ class NodeCommandsTest {
     }
 
     @Test
+    void statusTellsOfWhatIsLeftBehind() {
+        assertThat(run("status")).isZero();
+        assertThat(out.toString().lines()).contains("attachments        2");
+
+        agent.is(new NodeView("1", "", "", true, 3, 1024, 2, 1, "full", Optional.empty(), 0, "", ""));
+
+        assertThat(run("status")).isZero();
+        assertThat(out.toString().lines()).contains("attachments        2, and left behind: 1 (ovs-dpdk gc --dry-run)");
+    }
+
+    @Test
     void statusOfANodeThatDoesNotServeSaysWhyAndIsOne() {
         agent.is(new NodeView(
-                "1", "", "", true, 0, 1024, 0, "full", Optional.empty(), 50, "runs without DPDK", "set dpdk-init"));
+                "1", "", "", true, 0, 1024, 0, 0, "full", Optional.empty(), 50, "runs without DPDK", "set dpdk-init"));
 
         assertThat(run("status")).isEqualTo(1);
         assertThat(out.toString()).contains("no: runs without DPDK", "set dpdk-init", "off");

@@ -162,6 +162,7 @@ final class Agent implements Function<Request, Reply> {
                 ports.count(),
                 Ports.LIMIT,
                 attachments.count(),
+                orphans.count(),
                 mounts.explanation(),
                 cluster.view(),
                 problem.map(CniException::code).orElse(0),
