@@ -30,6 +30,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -110,10 +111,14 @@ class OrphansTest extends AttachmentsOnASwitch {
     }
 
     private void add(AttachmentId added, PodIdentity pod) throws Exception {
+        add(added, pod, soon());
+    }
+
+    private void add(AttachmentId added, PodIdentity pod, Deadline deadline) throws Exception {
         agent.attachments.add(
                 new AttachmentRequest(added, "/run/netns/test", pod, Optional.empty(), agent.network()),
                 Json.object(),
-                soon());
+                deadline);
     }
 
     /** An attachment of a pod that is gone. */
@@ -556,6 +561,29 @@ class OrphansTest extends AttachmentsOnASwitch {
         assertThat(states(Removal.DUE)).hasSize(2);
 
         assertThat(questions()).containsExactly("GET /api/v1/namespaces/default/pods/p1");
+    }
+
+    @Tag("long")
+    @Test
+    void allOfMoreThanAreRemovedAtOnceGo() throws Exception {
+        Pod pod = pod("p1");
+        List<Future<?>> adding = new ArrayList<>();
+        for (int i = 0; i < 130; i++) {
+            AttachmentId each = new AttachmentId(id.containerId(), "net" + i);
+            adding.add(threads.submit(() -> {
+                add(each, identity(pod), Deadline.after(Duration.ofMinutes(1)));
+                return null;
+            }));
+        }
+        for (Future<?> each : adding) {
+            each.get();
+        }
+        lose(pod);
+
+        assertThat(states(Removal.ALL)).hasSize(130).containsOnly(State.REMOVED);
+
+        agent.assertNothingOf(id);
+        assertThat(agent.localSwitch.ports()).noneMatch(port -> port.name().startsWith("vhu"));
     }
 
     @Test
