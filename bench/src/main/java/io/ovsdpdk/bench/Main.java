@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -33,6 +34,7 @@ public final class Main {
     private static final int WARM_UP_OF_AGENT = 50;
 
     private static final Duration REST = Duration.ofMillis(40);
+    private static final Duration TICKS = Duration.ofMillis(20);
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Map<String, String> PATH =
             Map.of("PATH", System.getenv().getOrDefault("PATH", "/usr/bin:/bin"));
@@ -42,6 +44,7 @@ public final class Main {
     private final OvsdbClient client;
     private final LocalSwitch localSwitch;
     private final int rounds;
+    private final Random random = new Random(1);
 
     private Main(Node node, Path scratch, OvsdbClient client, int rounds) {
         this.node = node;
@@ -163,9 +166,13 @@ public final class Main {
         Duration run() throws IOException, OvsdbException;
     }
 
-    /** ovs-vswitchd goes on working for some time after it said that it is done, which the next one would pay for. */
-    private static Duration atRest(Operation operation) throws IOException, OvsdbException {
-        LockSupport.parkNanos(REST.toNanos());
+    /**
+     * ovs-vswitchd goes on working for some time after it said that it is done, which the next one would pay for. And it
+     * waits for ticks of the kernel, 10 ms apart on some: all begin at any time between two, or one would always just miss
+     * what another just reaches.
+     */
+    private Duration atRest(Operation operation) throws IOException, OvsdbException {
+        LockSupport.parkNanos(REST.toNanos() + random.nextLong(TICKS.toNanos()));
         return operation.run();
     }
 

@@ -6,15 +6,15 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /**
- * One connection to the agent: a line there, a line back, before a deadline. Nothing in it blocks, so neither an agent
- * that stands still nor one that dribbles can hold us. One thread uses it.
+ * One connection to the agent: a line there, a line back, before a deadline, at which a thread of its own closes it. So
+ * neither an agent that stands still nor one that dribbles can hold us. Not a {@link java.nio.channels.Selector}, which
+ * takes a static executable a millisecond to set up, while the agent needs the processor.
  */
 final class AgentConnection {
     /** How it went. */
@@ -36,7 +36,11 @@ final class AgentConnection {
     private final ByteBuffer request;
     private final ByteArrayOutputStream answer = new ByteArrayOutputStream();
     private final ByteBuffer chunk = ByteBuffer.allocate(8192);
-    private String broken = "it closed the connection";
+
+    /** Why the request could not be sent; empty as long as it could. */
+    private String broken = "";
+
+    private volatile boolean late;
 
     private AgentConnection(byte[] request) {
         this.request = ByteBuffer.wrap(request);
@@ -66,47 +70,48 @@ final class AgentConnection {
     }
 
     private Outcome converse(SocketChannel channel, long end) throws IOException {
-        try (Selector selector = Selector.open()) {
-            SelectionKey key = channel.register(selector, SelectionKey.OP_READ | SelectionKey.OP_WRITE);
-            while (true) {
+        // As much as goes without waiting, as a rule all of it: the agent works while the thread starts
+        send(channel);
+        channel.configureBlocking(true);
+        Thread watch = Thread.ofPlatform().daemon().name("deadline").start(() -> closeAt(end, channel));
+        try {
+            while (request.hasRemaining() && broken.isEmpty()) {
                 send(channel);
-                Outcome outcome = receive(channel);
-                if (outcome != null) {
-                    return outcome;
-                }
-                key.interestOps(
-                        request.hasRemaining() ? SelectionKey.OP_READ | SelectionKey.OP_WRITE : SelectionKey.OP_READ);
-                long millis = (end - System.nanoTime()) / 1_000_000;
-                if (millis <= 0) {
-                    return new Outcome.Silent(!request.hasRemaining());
-                }
-                selector.select(millis);
             }
+            return receive(channel);
+        } finally {
+            watch.interrupt();
+        }
+    }
+
+    /** Ends a read or write that is under way. */
+    private void closeAt(long end, SocketChannel channel) {
+        try {
+            TimeUnit.NANOSECONDS.sleep(end - System.nanoTime());
+            late = true;
+            channel.close();
+        } catch (InterruptedException | IOException e) {
+            // It is over, or as good as closed
+            Thread.currentThread().interrupt();
         }
     }
 
     private void send(SocketChannel channel) {
         try {
-            if (request.hasRemaining()) {
-                channel.write(request);
-            }
+            channel.write(request);
         } catch (IOException e) {
             // It may have answered before it closed: what remains is to read that
             broken = reason(e);
         }
     }
 
-    /** @return null as long as the answer is not complete */
     private Outcome receive(SocketChannel channel) {
         try {
             while (true) {
                 chunk.clear();
                 int count = channel.read(chunk);
                 if (count < 0) {
-                    return new Outcome.Lost(broken, !request.hasRemaining());
-                }
-                if (count == 0) {
-                    return null;
+                    return new Outcome.Lost(broken.isEmpty() ? "it closed the connection" : broken, isSent());
                 }
                 for (int i = 0; i < count; i++) {
                     if (chunk.get(i) == '\n') {
@@ -120,8 +125,12 @@ final class AgentConnection {
                 }
             }
         } catch (IOException e) {
-            return new Outcome.Lost(reason(e), !request.hasRemaining());
+            return late ? new Outcome.Silent(isSent()) : new Outcome.Lost(reason(e), isSent());
         }
+    }
+
+    private boolean isSent() {
+        return !request.hasRemaining();
     }
 
     private static String reason(IOException e) {

@@ -346,7 +346,7 @@ final class Attachments implements AutoCloseable {
      * give an {@code ofport}, while it starts for instance, stays: a guest may be waiting for it. Without one, or with one
      * that ovs-vswitchd refused, the attachment has none then; the DEL that follows takes it down.
      */
-    private void remakePort(Attachment existing, Deadline deadline) throws CniException {
+    private void remakePort(Attachment existing, Deadline deadline) throws CniException, InterruptedException {
         boolean promised = ports.isAsPromised(existing);
         try {
             ports.make(existing, deadline);
@@ -410,13 +410,17 @@ final class Attachments implements AutoCloseable {
         }
     }
 
-    /** Makes folder, mount and port; a failure is thrown when all of it is taken down again, or being so. */
+    /**
+     * Makes port, folder and mount: the last two while ovs-vswitchd makes the first, and looks for the socket in vain. A
+     * failure is thrown when all of it is taken down again, or being so.
+     */
     private void make(Attachment wanted, Deadline deadline) throws CniException, InterruptedException {
         try {
             remember(wanted);
-            folders.prepare(wanted, deadline);
-            folders.clear(wanted);
-            ports.make(wanted, deadline);
+            ports.make(wanted, deadline, () -> {
+                folders.prepare(wanted, deadline);
+                folders.clear(wanted);
+            });
             if (removals.isAwaited(wanted.id())) {
                 throw new CniException(ErrorCode.TRY_AGAIN, "it was deleted while it was being made");
             }

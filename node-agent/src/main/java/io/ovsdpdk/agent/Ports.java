@@ -182,23 +182,40 @@ final class Ports {
                 "delete pods of this node, or start them on another one");
     }
 
+    /** What can be done while ovs-vswitchd makes a port, which takes it milliseconds. */
+    interface Meanwhile {
+        void run() throws CniException, InterruptedException;
+    }
+
+    /** Likewise, where there is nothing else to do. */
+    void make(Attachment attachment, Deadline deadline) throws CniException, InterruptedException {
+        make(attachment, deadline, () -> {});
+    }
+
     /**
      * Makes the port of an attachment and waits until ovs-vswitchd has it. When the connection to the database ends in
      * between, it goes on with the next one; what an earlier attempt left is taken up.
      *
+     * @param meanwhile is run once, when the database has the port for the first time
      * @throws CniException why it could not be made by the deadline; its rows may be left behind
      */
-    void make(Attachment attachment, Deadline deadline) throws CniException {
+    void make(Attachment attachment, Deadline deadline, Meanwhile meanwhile) throws CniException, InterruptedException {
         VhostUserPort port = new VhostUserPort(
                 attachment.bridge(),
                 attachment.portName(),
                 attachment.switchSocket().toString(),
                 attachment.attached().mtu(),
                 PortIdentity.externalIds(attachment));
+        boolean waiting = false;
         while (true) {
             try {
                 client.awaitSynchronised(deadline);
-                localSwitch.awaitApplied(takeUpOrAdd(attachment, port, deadline), deadline);
+                PendingPort pending = takeUpOrAdd(attachment, port, deadline);
+                if (!waiting) {
+                    waiting = true;
+                    meanwhile.run();
+                }
+                localSwitch.awaitApplied(pending, deadline);
                 return;
             } catch (OvsdbUnavailableException | OvsdbOutcomeUnknownException | PortVanishedException e) {
                 if (deadline.expired() || Thread.currentThread().isInterrupted()) {

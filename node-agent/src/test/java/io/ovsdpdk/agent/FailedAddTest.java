@@ -106,7 +106,7 @@ class FailedAddTest extends AttachmentsOnASwitch {
                     throw new IllegalStateException("a bug");
                 })
                 .when(broken)
-                .make(any(), any());
+                .make(any(), any(), any());
         agent.use(broken);
 
         assertThatExceptionOfType(IllegalStateException.class).isThrownBy(() -> agent.add(id));
