@@ -80,8 +80,27 @@ class ProtocolTest {
             assertThat(failure.code()).isEqualTo(expected.code());
             assertThat(failure.details()).isEqualTo(expected.details());
         } else {
-            assertThat(understood).isEqualTo(reply);
+            assertThat(understood).isEqualTo(beforeOrphansWereCounted(reply));
         }
+    }
+
+    private static Reply beforeOrphansWereCounted(Reply reply) {
+        return reply instanceof Reply.Inspected(NodeView now)
+                ? new Reply.Inspected(new NodeView(
+                        now.agentVersion(),
+                        now.switchVersion(),
+                        now.dpdkVersion(),
+                        now.connected(),
+                        now.ports(),
+                        now.portLimit(),
+                        now.attachments(),
+                        0,
+                        now.mounts(),
+                        now.cluster(),
+                        now.code(),
+                        now.problem(),
+                        now.remedy()))
+                : reply;
     }
 
     @ParameterizedTest
