@@ -250,8 +250,8 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         Path elsewhere = agent.root().resolve("elsewhere");
         Future<Attached> added =
                 threads.submit(() -> agent.add(id, agent.network().put("sharedDir", elsewhere.toString())));
-        // The mount is there, and only the port is missing
-        await().until(() -> !agent.mountsInUse().isEmpty());
+        // It is being made, and waits with the port
+        await().until(() -> agent.attachments.count() == 1);
         await().during(Duration.ofMillis(200)).until(() -> !agent.hasPort(id));
         ovs.resumeSwitch();
         added.get();
