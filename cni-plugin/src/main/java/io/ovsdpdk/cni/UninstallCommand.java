@@ -52,9 +52,9 @@ final class UninstallCommand implements Callable<Integer> {
         } else {
             out.println(
                     left.size() == 1
-                            ? "1 attachment is left; its port stays, and nothing takes it down when its pod goes:"
-                            : left.size() + " attachments are left; their ports stay, and nothing takes them down when"
-                                    + " their pods go:");
+                            ? "1 attachment is left; its port stays, and a runtime that finds no plugin can't end its pod:"
+                            : left.size() + " attachments are left; their ports stay, and a runtime that finds no"
+                                    + " plugin can't end their pods:");
             left.forEach(attachment -> out.println("  " + attachment));
         }
         return NodeCommands.DONE;

@@ -25,7 +25,7 @@ record InterfaceTuning(OptionalInt queues, OptionalInt rxQueueSize, OptionalInt 
     private static final Set<Integer> QUEUE_SIZES = Set.of(256, 512, 1024);
 
     /**
-     * The annotation of a VM.
+     * The annotation of a VM. What it says of an interface of another binding plugin is passed over.
      *
      * @param ours the names of the interfaces that it may speak of
      * @throws RefusedException when it says anything that is not known or not possible
@@ -35,6 +35,10 @@ record InterfaceTuning(OptionalInt queues, OptionalInt rxQueueSize, OptionalInt 
                 "annotation " + ANNOTATION, vm.annotation(ANNOTATION).orElse("{}"));
         for (Iterator<String> names = all.fieldNames(); names.hasNext(); ) {
             String name = names.next();
+            if (!ours.contains(name) && vm.isBound(name)) {
+                // Of another registration of ours, whose own sidecar reads it
+                continue;
+            }
             if (!ours.contains(name)) {
                 throw new RefusedException("annotation " + ANNOTATION + " speaks of interface " + Quoted.of(name)
                         + "; those of this binding are " + ours);

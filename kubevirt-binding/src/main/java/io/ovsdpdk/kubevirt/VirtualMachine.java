@@ -66,6 +66,17 @@ final class VirtualMachine {
         return names;
     }
 
+    /** Whether an interface of this name has a binding plugin, whichever. */
+    boolean isBound(String interfaceName) {
+        for (JsonNode candidate : devices().path("interfaces")) {
+            if (bindingOf(candidate).isPresent()
+                    && interfaceName.equals(candidate.path("name").textValue())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static Optional<String> bindingOf(JsonNode candidate) {
         return Optional.ofNullable(candidate.path("binding").path("name").textValue());
     }

@@ -105,15 +105,17 @@ class BindingTest {
 
     @Test
     void interfaceOfAnotherBindingIsLeftToIt() throws Exception {
-        Vmi vmi = Vmi.withFast().bound("second", "dpdk-2", settings -> {});
+        Vmi vmi = Vmi.withFast()
+                .bound("second", "dpdk-2", settings -> {})
+                .tuned("{\"fast\": {\"mtu\": 9000}, \"second\": {\"mtu\": 1400}}");
         Binding other = new Binding("dpdk-2", Binding.DEFAULT_HOOKS_FOLDER, folder.resolve("none"));
         Binding usual = new Binding(Binding.DEFAULT_NAME, Binding.DEFAULT_HOOKS_FOLDER, folder.resolve("none"));
 
         byte[] first = usual.define(vmi.json(), new Domain().xml());
         byte[] both = other.define(vmi.json(), first);
 
-        assertThat(flat(first)).contains("ua-fast").doesNotContain("ua-second");
-        assertThat(flat(both)).contains("ua-fast", "ua-second");
+        assertThat(flat(first)).contains("ua-fast", "9000").doesNotContain("ua-second", "1400");
+        assertThat(flat(both)).contains("ua-fast", "9000", "ua-second", "1400");
         assertThat(CanonicalXml.withoutOurs(both, Set.of("second")))
                 .isEqualTo(CanonicalXml.withoutOurs(first, Set.of("second")));
     }
