@@ -70,21 +70,22 @@ final class DelCommand {
     /** By the agent, or, where none answers, by leaving the deletion for the next one. */
     private void detach(AttachmentId id) throws CniException {
         DeletionQueue queue = DeletionQueue.of(node.agentSocket());
-        if (deleted(id)) {
+        Attempt first = delete(id);
+        if (first == Attempt.DONE) {
             return;
         }
-        boolean cameBack;
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
-            // An agent that starts listens before it reads the queue: see DeletionQueue
-            cameBack = agent.listens();
-            if (!cameBack) {
+            // An agent that starts listens before it reads the queue: see DeletionQueue. One that was silent for all
+            // the
+            // time that there is would be so again, and the runtime may not wait for that
+            if (first == Attempt.UNANSWERED || !agent.listens()) {
                 leave(queue, held, id);
                 return;
             }
         } catch (IOException e) {
             throw notLeft(e);
         }
-        if (deleted(id)) {
+        if (delete(id) == Attempt.DONE) {
             return;
         }
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
@@ -95,18 +96,25 @@ final class DelCommand {
         }
     }
 
-    /** @return false when there was no answer, or a refusal: an agent that is too busy takes deletions from the queue */
-    private boolean deleted(AttachmentId id) {
+    private enum Attempt {
+        DONE,
+        /** Or no agent was there. One that is too busy takes deletions from the queue. */
+        REFUSED,
+        /** The agent has the request, and may yet do it. */
+        UNANSWERED
+    }
+
+    private Attempt delete(AttachmentId id) {
         try {
             agent.delete(id);
             log.info("detached");
-            return true;
+            return Attempt.DONE;
         } catch (NoAnswerException e) {
             log.warn(e.error().getMessage());
-            return false;
+            return e.received() ? Attempt.UNANSWERED : Attempt.REFUSED;
         } catch (CniException e) {
             log.warn(e.getMessage() + (e.details().isEmpty() ? "" : ": " + e.details()));
-            return false;
+            return Attempt.REFUSED;
         }
     }
 

@@ -285,6 +285,11 @@ final class AttachmentFolders {
                 .anyMatch(attachment -> attachment.folder().mountPoint().equals(mountPoint));
     }
 
+    /** The folder of all mounts: what the switch reaches elsewhere is another agent's. */
+    Path mounts() {
+        return folders.mountRoot();
+    }
+
     private KeyedLocks.Held hold(Attachment attachment, Deadline deadline) throws CniException, InterruptedException {
         return locks.hold(attachment.folder().mountPoint(), deadline.remaining())
                 .orElseThrow(() -> new CniException(

@@ -259,7 +259,9 @@ final class Attachments implements AutoCloseable {
         ports.awaitReady(deadline);
         Map<AttachmentId, Attachment> candidates = new HashMap<>();
         // The ports first: whatever has one by now, and is being made, is known
-        ports.all().stream().flatMap(port -> plans.of(port).stream()).forEach(a -> candidates.put(a.id(), a));
+        ports.ownThrough(folders.mounts()).stream()
+                .flatMap(port -> plans.of(port).stream())
+                .forEach(a -> candidates.put(a.id(), a));
         known.all().forEach(a -> candidates.put(a.id(), a));
         Map<AttachmentId, Future<?>> deletions = new HashMap<>();
         for (Attachment candidate : candidates.values()) {

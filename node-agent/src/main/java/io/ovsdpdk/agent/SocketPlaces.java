@@ -161,10 +161,7 @@ record SocketPlaces(SharedRoots roots, Path kubeletDir, Cluster cluster) {
 
     /** The UID that kubelet knows it by: the runtime has it from there. */
     private static PodIdentity withUid(PodIdentity named, Pod pod) {
-        return named.uid().isEmpty()
-                ? new PodIdentity(
-                        named.namespace(), named.name(), pod.getMetadata().getUid())
-                : named;
+        return named.uid().isEmpty() ? new PodIdentity(named.namespace(), named.name(), NodePods.uidOf(pod)) : named;
     }
 
     /** kubelet sets volumes up before it has the sandbox made, so there is nothing to wait for. */

@@ -104,7 +104,7 @@ final class Upkeep implements AutoCloseable {
                 Replica seen = client.replica();
                 boolean all = System.nanoTime() - lookedAtAll >= period.toNanos();
                 if (ports.areKnown()) {
-                    restore(all);
+                    restoreOrTell(all);
                     lookedAtAll = all ? System.nanoTime() : lookedAtAll;
                 }
                 client.await(
@@ -116,10 +116,19 @@ final class Upkeep implements AutoCloseable {
         }
     }
 
+    /** A bug must not end it for good. */
+    private void restoreOrTell(boolean all) throws InterruptedException {
+        try {
+            restore(all);
+        } catch (RuntimeException e) {
+            LOG.error("a bug in the upkeep", e);
+        }
+    }
+
     private Duration untilNext() {
         return troubles.values().stream()
-                .map(Trouble::untilDue)
-                .filter(Duration::isPositive)
+                .filter(trouble -> !trouble.reason().isEmpty())
+                .map(trouble -> trouble.isDue() ? Duration.ZERO : trouble.untilDue())
                 .min(Duration::compareTo)
                 .filter(pause -> pause.compareTo(period) < 0)
                 .orElse(period);

@@ -519,4 +519,22 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         agent.assertNothingOf(id);
         assertThat(agent.root()).isEmptyDirectory();
     }
+
+    @Test
+    void portsOfAnotherAgentAreNotCollected() throws Exception {
+        agent.add(id);
+        Path state = Files.createDirectories(agent.folder.resolve("c2"));
+        try (Attachments other = new Attachments(
+                agent.ports,
+                TestAgent.socketFolders(agent.folder.resolve("p2")),
+                new SocketPlaces(new SharedRoots(List.of(agent.root())), agent.kubelet(), agent.cluster),
+                new Checkpoints(state, "first"),
+                agent.clock::get)) {
+            other.resume();
+            other.collect("blue", Set.of(), soon());
+        }
+
+        assertThat(agent.hasPort(id)).isTrue();
+        assertThat(agent.check(id)).isNotNull();
+    }
 }

@@ -335,6 +335,20 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
     }
 
     @Test
+    void staticPodWithoutUidIsTheOneThatKubeletKnows() throws Exception {
+        Pod pod = withVolume("static-node", NODE, "shared-dir", EMPTY_DIR);
+        pod.getMetadata().setAnnotations(Map.of("kubernetes.io/config.mirror", "5ca1ab1e"));
+        Pod mirror = start(pod);
+        Path ofKubelet = agent.kubelet().resolve("pods/5ca1ab1e");
+        Files.move(agent.kubelet().resolve("pods/" + mirror.getMetadata().getUid()), ofKubelet);
+
+        agent.attachments.add(request(id, "static-node", "", network()), Json.object(), soon());
+
+        assertThat(agent.localSwitch.interfaceOf(PortName.of(id)).orElseThrow().externalIds())
+                .containsEntry("pod-uid", "5ca1ab1e");
+    }
+
+    @Test
     void attachmentGoesWithoutItsCheckpoint() throws Exception {
         Pod pod = start(launcher());
         add(id, pod, network());

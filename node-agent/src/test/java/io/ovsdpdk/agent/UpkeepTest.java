@@ -10,8 +10,10 @@ import io.ovsdpdk.api.AttachmentView;
 import io.ovsdpdk.ovsdb.testbed.OvsDpdk;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.awaitility.core.ConditionFactory;
 import org.junit.jupiter.api.AfterEach;
@@ -77,6 +79,15 @@ class UpkeepTest extends AttachmentsOnASwitch {
         Files.delete(agent.folderOf(id));
 
         inTime().until(() -> Files.isDirectory(agent.folderOf(id)) && isInOrder(id));
+    }
+
+    @Test
+    void rightsOfAFolderArePutRight() throws Exception {
+        agent.add(id);
+        Set<PosixFilePermission> before = Files.getPosixFilePermissions(agent.folderOf(id));
+        Files.setPosixFilePermissions(agent.folderOf(id), Set.of());
+
+        inTime().until(() -> Files.getPosixFilePermissions(agent.folderOf(id)).equals(before));
     }
 
     /** The administrator's decision is no fault to be mended: it is told of, and followed when it changes. */

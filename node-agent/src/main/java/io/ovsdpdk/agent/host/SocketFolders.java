@@ -34,6 +34,7 @@ public final class SocketFolders {
     private static final int ATTEMPTS = 100;
 
     private final LinuxCalls calls;
+    private final Path mounts;
     private final MountRoot mountRoot;
     private final SocketAccess access;
     private final Duration removalLimit;
@@ -48,9 +49,15 @@ public final class SocketFolders {
     public SocketFolders(
             LinuxCalls calls, Path mountRoot, Nosymfollow nosymfollow, SocketAccess access, Duration removalLimit) {
         this.calls = calls;
+        this.mounts = mountRoot;
         this.mountRoot = new MountRoot(calls, mountRoot, nosymfollow, access);
         this.access = access;
         this.removalLimit = removalLimit;
+    }
+
+    /** The folder of all mounts. */
+    public Path mountRoot() {
+        return mounts;
     }
 
     /**
@@ -433,15 +440,38 @@ public final class SocketFolders {
                 Folder root = Folder.open(calls, location.trustedRoot());
                 Folder container = root.openBelow(location.relative(), Folder.Mounts.CROSSED)) {
             Optional<String> problem = mountRoot.problem(container, mountPoint);
-            return problem.isPresent()
-                    ? problem
-                    : access.problem(container, folder.mountPoint().getParent());
+            if (problem.isEmpty()) {
+                problem = access.problem(container, folder.mountPoint().getParent());
+            }
+            return problem.isPresent() ? problem : ownershipProblem(container, location);
         } catch (LinuxException e) {
             if (isMissing(e)) {
                 return Optional.of("the socket folder is gone or was replaced: " + e.getMessage());
             }
             throw e;
         }
+    }
+
+    /** Only of a folder that is ours through and through; a pod may do with its volume what it likes. */
+    private static Optional<String> ownershipProblem(Folder container, FolderLocation location) throws LinuxException {
+        Ownership owner = location.owner();
+        FileStatus status = container.status();
+        boolean ours = location.layout() == FolderLocation.Layout.SHARED_DIR
+                || location.layout() == FolderLocation.Layout.HOOKS;
+        // The mask of a list of rights stands in the group's place
+        boolean right = status.uid() == owner.uid()
+                && status.gid() == owner.gid()
+                && (status.permissions() & 0707) == (owner.mode() & 0707);
+        return ours && !right
+                ? Optional.of("the socket folder has owner %d:%d and mode %o instead of %d:%d and %o"
+                        .formatted(
+                                status.uid(),
+                                status.gid(),
+                                status.permissions(),
+                                owner.uid(),
+                                owner.gid(),
+                                owner.mode()))
+                : Optional.empty();
     }
 
     /** Empty where there is no folder of that path, or a link or a file on the way to it. */

@@ -268,6 +268,13 @@ public final class NodePods implements AutoCloseable {
                 || annotations != null && wanted.uid().equals(annotations.get(MIRRORED_UID));
     }
 
+    /** The UID that kubelet knows a pod by: of a static one not that of its mirror in the API server. */
+    public static String uidOf(Pod pod) {
+        Map<String, String> annotations = pod.getMetadata().getAnnotations();
+        String mirrored = annotations == null ? null : annotations.get(MIRRORED_UID);
+        return mirrored == null ? pod.getMetadata().getUid() : mirrored;
+    }
+
     /** One GET, with the API server's answer for it; it sees what kubelet saw, so there is no use in waiting for more. */
     private Pod ask(PodIdentity wanted, Deadline deadline) throws CniException {
         Pod pod = get(wanted, deadline, Resource::get);
