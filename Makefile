@@ -121,7 +121,8 @@ native-figures: root native package ## measures the native binary and its builde
 .PHONY: bench
 bench: root native package ## the native binary beside ovs-vsctl and the bare transaction; the sidecar of a VM
 	@$(call install,time)
-	@OVS_DPDK_PLUGIN=$(EXECUTABLE) OVS_DPDK_BINDING=$(BINDING) $(JAVA) -jar bench/target/bench-*.jar
+	@$(EXECUTABLE) install --to bench/target
+	@OVS_DPDK_PLUGIN=$(CURDIR)/bench/target/ovs-dpdk OVS_DPDK_BINDING=$(BINDING) $(JAVA) -jar bench/target/bench-*.jar
 
 .PHONY: fmt
 fmt: jdk packages ## formats the code

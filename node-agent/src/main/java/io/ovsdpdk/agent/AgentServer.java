@@ -36,9 +36,10 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves the plugin on a unix socket: one request line and one reply line a connection.
  *
- * <p>Threads: one accepts. Each connection has a platform thread from its request to its reply, because a blocking call of
- * jnr would pin the carrier of a virtual thread: two silent clients would stop a machine of two cores. A slot is taken for
- * each connection from accept to close, and there are {@value #SLOTS}; who comes when all are taken is told to come again.
+ * <p>Threads: one accepts. It serves whom it accepted, while another one goes on accepting: so nobody waits for a thread to
+ * wake up. They are platform threads, because a blocking call of jnr would pin the carrier of a virtual thread: two silent
+ * clients would stop a machine of two cores. A slot is taken for each connection from accept to close, and there are
+ * {@value #SLOTS}; who comes when all are taken is told to come again.
  */
 final class AgentServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AgentServer.class);
@@ -68,7 +69,9 @@ final class AgentServer implements AutoCloseable {
             Thread.ofPlatform().name("request-", 1).daemon().factory());
     private final Selector selector;
     private final UnixServerSocketChannel server;
-    private final Thread acceptor = Thread.ofPlatform().name("agent-accept").unstarted(this::accept);
+    /** Whoever accepts has it, from the start to the end. */
+    private final Semaphore accepting = new Semaphore(1);
+
     /** Zero once no more requests are taken. */
     private final CountDownLatch stopping = new CountDownLatch(1);
 
@@ -110,7 +113,8 @@ final class AgentServer implements AutoCloseable {
     }
 
     void start() {
-        acceptor.start();
+        accepting.acquireUninterruptibly();
+        connections.execute(this::accept);
     }
 
     private void accept() {
@@ -120,7 +124,10 @@ final class AgentServer implements AutoCloseable {
                 selector.selectedKeys().clear();
                 UnixSocketChannel client;
                 while (stopping.getCount() > 0 && (client = server.accept()) != null) {
-                    welcome(client);
+                    if (isWelcome(client) && isRelieved(client)) {
+                        converse(client);
+                        return;
+                    }
                 }
             } catch (IOException | RuntimeException e) {
                 // out of descriptors, most likely: those in use come back, and asking at once would only burn the core
@@ -128,6 +135,7 @@ final class AgentServer implements AutoCloseable {
                 pause();
             }
         }
+        accepting.release();
     }
 
     private void pause() {
@@ -138,43 +146,53 @@ final class AgentServer implements AutoCloseable {
         }
     }
 
-    /** Never throws: what one client does must not keep others from being served. */
-    private void welcome(UnixSocketChannel client) {
+    /**
+     * Never throws: what one client does must not keep others from being served.
+     *
+     * @return whether it has a slot; otherwise it is closed
+     */
+    private boolean isWelcome(UnixSocketChannel client) {
         try {
             client.configureBlocking(true);
             Credentials peer = client.getOption(UnixSocketOptions.SO_PEERCRED);
             if (!allowedUids.contains(peer.getUid())) {
                 LOG.warn("refused a connection: peer uid={} pid={} is not allowed", peer.getUid(), peer.getPid());
                 client.close();
-                return;
+                return false;
             }
             client.setOption(UnixSocketOptions.SO_SNDTIMEO, SLICE_MILLIS);
             client.setOption(UnixSocketOptions.SO_RCVTIMEO, SLICE_MILLIS);
             if (slots.tryAcquire()) {
-                serve(client);
-            } else {
-                LOG.warn("refused a connection: {} are being served", SLOTS);
-                // fits the empty buffer of a fresh socket: does not block
-                write(client, new Reply.Failed(busy("the agent is serving " + SLOTS + " requests already")));
-                client.close();
+                return true;
             }
+            LOG.warn("refused a connection: {} are being served", SLOTS);
+            // fits the empty buffer of a fresh socket: does not block
+            write(client, new Reply.Failed(busy("the agent is serving " + SLOTS + " requests already")));
+            client.close();
         } catch (IOException | RuntimeException e) {
             LOG.warn("lost a connection as it came: {}", e.toString());
             closeQuietly(client);
         }
+        return false;
     }
 
     private static CniException busy(String why) {
         return new CniException(ErrorCode.TRY_AGAIN, why, "try again");
     }
 
-    /** Hands the client, which has a slot, to a thread. There may be none: kubelet limits a container's processes. */
-    private void serve(UnixSocketChannel client) {
+    /**
+     * Has another thread go on accepting. There may be none: kubelet limits a container's processes.
+     *
+     * @return whether there was one; otherwise the client, which has a slot, is closed
+     */
+    private boolean isRelieved(UnixSocketChannel client) {
         try {
-            connections.execute(() -> converse(client));
+            connections.execute(this::accept);
+            return true;
         } catch (RejectedExecutionException | OutOfMemoryError e) {
             LOG.warn("no thread for a connection: {}", e.toString());
             close(client);
+            return false;
         }
     }
 
@@ -300,7 +318,8 @@ final class AgentServer implements AutoCloseable {
     boolean stop(Duration grace) throws IOException, InterruptedException {
         stopping.countDown();
         selector.wakeup();
-        acceptor.join();
+        accepting.acquire();
+        accepting.release();
         server.close();
         selector.close();
         Files.deleteIfExists(socket);
