@@ -75,10 +75,11 @@ final class DelCommand {
             return;
         }
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
-            // An agent that starts listens before it reads the queue: see DeletionQueue. One that was silent for all
-            // the
-            // time that there is would be so again, and the runtime may not wait for that
-            if (first == Attempt.UNANSWERED || !agent.listens()) {
+            // An agent that starts listens before it reads the queue: see DeletionQueue. One that could not do it, in
+            // all
+            // the time that there is perhaps, could not again; the runtime may not wait for that, and it reads the
+            // queue
+            if (first == Attempt.RECEIVED || !agent.listens()) {
                 leave(queue, held, id);
                 return;
             }
@@ -98,10 +99,10 @@ final class DelCommand {
 
     private enum Attempt {
         DONE,
-        /** Or no agent was there. One that is too busy takes deletions from the queue. */
-        REFUSED,
-        /** The agent has the request, and may yet do it. */
-        UNANSWERED
+        /** No agent was there. */
+        AWAY,
+        /** The agent was asked, and refused or said nothing; it may yet do it. */
+        RECEIVED
     }
 
     private Attempt delete(AttachmentId id) {
@@ -111,10 +112,10 @@ final class DelCommand {
             return Attempt.DONE;
         } catch (NoAnswerException e) {
             log.warn(e.error().getMessage());
-            return e.received() ? Attempt.UNANSWERED : Attempt.REFUSED;
+            return e.received() ? Attempt.RECEIVED : Attempt.AWAY;
         } catch (CniException e) {
             log.warn(e.getMessage() + (e.details().isEmpty() ? "" : ": " + e.details()));
-            return Attempt.REFUSED;
+            return Attempt.RECEIVED;
         }
     }
 

@@ -131,6 +131,7 @@ class DelTest {
 
         assertThat(answer.status()).isZero();
         assertThat(answer.stderr()).contains("256 requests already", "left for the agent");
+        assertThat(agent.operations()).as("its next answer could take as long").containsExactly("Delete");
         assertThat(left()).containsExactly(new AttachmentId(ContainerRuntime.CONTAINER, "net1"));
         assertThat(ipam.commands()).containsExactly("DEL");
     }

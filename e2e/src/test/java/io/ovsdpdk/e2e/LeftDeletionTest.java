@@ -92,6 +92,29 @@ class LeftDeletionTest {
         await().atMost(PATIENCE).until(this::queueIsEmpty);
     }
 
+    /** The agent can't know whether there is anything to delete, and dies before it learns. */
+    @Test
+    void deletionThatTheAgentCouldNotWriteDownIsLeftForTheNextOne() throws Exception {
+        assertThat(call("ADD", "lost").succeeded()).isTrue();
+        node.stopAgent();
+        try (Stream<Path> checkpoints = Files.list(node.stateDir().resolve("attachments"))) {
+            for (Path checkpoint : checkpoints.toList()) {
+                Files.delete(checkpoint);
+            }
+        }
+        node.startAgent();
+        node.ovs().database().kill();
+
+        PluginCall.Outcome outcome = call("DEL", "lost");
+
+        assertThat(outcome.status()).as(outcome.stdout()).isZero();
+        assertThat(queueIsEmpty()).isFalse();
+        node.killAgent();
+        node.ovs().database().start();
+        node.startAgent();
+        await().atMost(PATIENCE).until(() -> node.remains().isEmpty() && queueIsEmpty());
+    }
+
     @Test
     void queueMakesItsFolderWhenTheAgentNeverRan() throws IOException {
         node.stopAgent();

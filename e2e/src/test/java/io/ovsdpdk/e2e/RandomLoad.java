@@ -254,7 +254,12 @@ final class RandomLoad {
                 slot.is(Known.ABSENT);
                 yield true;
             }
-            case Answer.Later(String words) -> throw failure("DEL", slot, words);
+            case Answer.Later(String words) -> {
+                // The plugin would leave it in the queue
+                refuseUnlessFaults("DEL", slot, words);
+                slot.is(Known.OPEN);
+                yield true;
+            }
             case Answer.No(String words) -> throw failure("DEL", slot, words);
             case Answer.None() -> {
                 slot.is(Known.OPEN);

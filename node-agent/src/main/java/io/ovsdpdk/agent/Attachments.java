@@ -97,7 +97,7 @@ final class Attachments implements AutoCloseable {
     void resume() throws IOException {
         for (Attachment attachment : checkpoints.readAll()) {
             if (folders.adopt(attachment)) {
-                known.enter(attachment);
+                known.enterAsWritten(attachment);
             } else {
                 // Its port tells enough to take it down
                 checkpoints.putAside(attachment, "it was made with another --run-dir");
@@ -217,19 +217,36 @@ final class Attachments implements AutoCloseable {
             Attachment wanted = plan.attachment();
             ports.awaitReady(deadline);
             finishRemoval(wanted.id(), deadline);
-            admit(plan, () -> known.enter(wanted), deadline);
+            admit(plan, () -> takePlace(wanted), deadline);
             make(wanted, deadline);
             LOG.info("added: {} bridge={}", wanted, wanted.bridge());
             return wanted.attached();
         }
     }
 
+    private void takePlace(Attachment wanted) {
+        known.enter(wanted);
+        removals.replaced(wanted.id());
+    }
+
     /**
      * Removes whatever there is of an attachment. What can't be removed now, because the switch is away for instance, is
      * removed later: a DEL that failed would not be repeated.
+     *
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when this agent alone knows that it is to be removed
      */
-    void delete(AttachmentId id) throws InterruptedException {
+    void delete(AttachmentId id) throws CniException, InterruptedException {
         removals.delete(id);
+    }
+
+    /** Begins to remove whatever there is of an attachment; {@link #isSettled} tells whether that is sure to happen. */
+    Future<?> beginDeletion(AttachmentId id) {
+        return removals.begin(id);
+    }
+
+    /** Whether a deletion is done, or the next agent would go on with it. */
+    boolean isSettled(AttachmentId id, Future<?> deletion) {
+        return removals.isSettled(id, deletion);
     }
 
     /**

@@ -19,8 +19,11 @@ final class KnownAttachments {
     private final Map<AttachmentId, Entry> known = new ConcurrentHashMap<>();
     private final AtomicLong entered = new AtomicLong();
 
-    /** @param place how many had been entered before it was, in whatever state */
-    private record Entry(Attachment attachment, long place) {}
+    /**
+     * @param place how many had been entered before it was, in whatever state
+     * @param unfinished whether its checkpoint says so: then the next agent takes it down
+     */
+    private record Entry(Attachment attachment, long place, boolean unfinished) {}
 
     KnownAttachments(Checkpoints checkpoints) {
         this.checkpoints = checkpoints;
@@ -58,13 +61,30 @@ final class KnownAttachments {
     void enter(Attachment attachment) {
         known.compute(
                 attachment.id(),
-                (_, present) -> new Entry(attachment, present == null ? entered.getAndIncrement() : present.place()));
+                (_, present) -> present == null
+                        ? new Entry(attachment, entered.getAndIncrement(), false)
+                        : new Entry(attachment, present.place(), present.unfinished()));
+    }
+
+    /** Takes into memory what its checkpoint says. */
+    void enterAsWritten(Attachment attachment) {
+        boolean unfinished = attachment.state() != Attachment.State.MADE;
+        known.compute(
+                attachment.id(),
+                (_, present) -> new Entry(
+                        attachment, present == null ? entered.getAndIncrement() : present.place(), unfinished));
     }
 
     /** Checkpoint first: what could not be written is not known either. */
     void remember(Attachment attachment) throws IOException {
         checkpoints.write(attachment);
-        enter(attachment);
+        enterAsWritten(attachment);
+    }
+
+    /** Whether it is being removed, and its checkpoint tells the next agent to go on with that. */
+    boolean isWrittenOff(AttachmentId id) {
+        Entry entry = known.get(id);
+        return entry != null && entry.unfinished() && entry.attachment().state() == Attachment.State.REMOVING;
     }
 
     /** Checkpoint first: what is still on the disk stays known, so that its removal is tried again. */

@@ -1,38 +1,53 @@
 package io.ovsdpdk.agent;
 
 import io.ovsdpdk.api.DeletionQueue;
+import io.ovsdpdk.ovsdb.Deadline;
 import java.io.IOException;
 import java.nio.file.ClosedWatchServiceException;
 import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Carries out the deletions that plugins left in the queue while no agent was there: before the agent serves, and as they
- * appear while it runs (a plugin may have found it too busy to answer).
+ * appear while it runs (a plugin may have found it too busy to answer). A deletion stays in the queue until it is done, or
+ * until its checkpoint tells the next agent to go on with it.
  *
- * <p>Threads: one waits for new files; each deletion has a virtual thread of its own, so that a switch that is away holds
- * them up all together and not one after the other.
+ * <p>Threads: one looks at the queue, at first the one that starts the agent, later the watcher. Each deletion has a virtual
+ * thread of its own, so that a switch that is away holds them up all together and not one after the other.
  */
 final class LeftDeletions implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LeftDeletions.class);
 
     private static final Duration LOCK_PATIENCE = Duration.ofSeconds(10);
 
+    /** For deletions before the agent serves: for the switch, and then for the removal of files. */
+    private static final Duration START_PATIENCE = Duration.ofSeconds(15);
+
     /** The kernel tells of new files; should it not, because somebody removed the folder for instance, we look. */
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
+
+    /** Between two looks at deletions that were begun, which cost microseconds. */
+    private static final Duration SETTLING = Duration.ofMillis(250);
 
     private final DeletionQueue queue;
     private final Attachments attachments;
     private final WatchService watch;
     private final Thread watcher = Thread.ofVirtual().name("deletions").unstarted(this::followQueue);
+
+    /** What was begun and is in the queue still; no more than that has room for. Belongs to the one thread that looks. */
+    private final Map<DeletionQueue.Entry, Future<?>> begun = new HashMap<>();
 
     /** @throws IOException when the queue's folder can't be made or watched */
     LeftDeletions(DeletionQueue queue, Attachments attachments) throws IOException {
@@ -53,32 +68,48 @@ final class LeftDeletions implements AutoCloseable {
      * @throws IOException when the queue can't be read
      */
     void carryOut() throws IOException, InterruptedException {
+        begin();
+        Deadline enough = Deadline.after(START_PATIENCE);
+        for (Future<?> deletion : begun.values()) {
+            awaitAttempt(deletion, enough);
+        }
+        takeOff();
+    }
+
+    private static void awaitAttempt(Future<?> deletion, Deadline deadline) throws InterruptedException {
+        try {
+            deletion.get(deadline.remaining().toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.debug("a deletion that was left is not done yet: {}", e.toString());
+        }
+    }
+
+    /** Those that are new in the queue. What is not there any more, or was left anew, is not waited for. */
+    private void begin() throws IOException {
         List<DeletionQueue.Entry> entries = queue.entries();
-        CountDownLatch done = new CountDownLatch(entries.size());
-        List<DeletionQueue.Entry> carriedOut = new ArrayList<>();
+        begun.keySet().retainAll(Set.copyOf(entries));
         for (DeletionQueue.Entry entry : entries) {
-            Thread.ofVirtual().name("deletion").start(() -> {
-                try {
-                    attachments.delete(entry.id());
-                    synchronized (carriedOut) {
-                        carriedOut.add(entry);
-                    }
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                } finally {
-                    done.countDown();
-                }
-            });
+            begun.computeIfAbsent(entry, _ -> attachments.beginDeletion(entry.id()));
         }
-        done.await();
-        if (!entries.isEmpty()) {
-            try (DeletionQueue.Held held = lock()) {
-                for (DeletionQueue.Entry entry : carriedOut) {
-                    queue.remove(entry, held);
-                }
+    }
+
+    /** Those of which nothing can be lost. One that failed by a bug is begun anew at the next look. */
+    private void takeOff() throws IOException {
+        begun.values().removeIf(deletion -> deletion.state() == Future.State.FAILED);
+        List<DeletionQueue.Entry> settled = begun.entrySet().stream()
+                .filter(entry -> attachments.isSettled(entry.getKey().id(), entry.getValue()))
+                .map(Map.Entry::getKey)
+                .toList();
+        if (settled.isEmpty()) {
+            return;
+        }
+        try (DeletionQueue.Held held = lock()) {
+            for (DeletionQueue.Entry entry : settled) {
+                queue.remove(entry, held);
+                begun.remove(entry);
             }
-            LOG.info("carried out what plugins left: deletions={}", carriedOut.size());
         }
+        LOG.info("carried out what plugins left: deletions={} unsettled={}", settled.size(), begun.size());
     }
 
     /** From now on they are carried out as they appear. */
@@ -88,23 +119,34 @@ final class LeftDeletions implements AutoCloseable {
 
     private void followQueue() {
         try {
+            Deadline next = Deadline.after(LONGEST_WAIT);
+            // Before the first wait: one may have come before the watch was there
+            workOff(true);
             while (true) {
-                // Before each wait: one may have come before the watch was there
-                carryOutOrTell();
-                WatchKey key = watch.poll(LONGEST_WAIT.toNanos(), TimeUnit.NANOSECONDS);
+                Duration wait = begun.isEmpty() ? next.remaining() : SETTLING;
+                WatchKey key = watch.poll(wait.toNanos(), TimeUnit.NANOSECONDS);
+                boolean look = key != null || next.expired();
                 if (key != null) {
                     key.pollEvents();
                     key.reset();
                 }
+                if (look) {
+                    next = Deadline.after(LONGEST_WAIT);
+                }
+                workOff(look);
             }
         } catch (InterruptedException | ClosedWatchServiceException e) {
             LOG.debug("the queue of deletions is not followed any longer");
         }
     }
 
-    private void carryOutOrTell() throws InterruptedException {
+    /** @param look at what is new, too */
+    private void workOff(boolean look) {
         try {
-            carryOut();
+            if (look) {
+                begin();
+            }
+            takeOff();
         } catch (IOException e) {
             LOG.warn("the queue of deletions can't be worked off: {}", e.toString());
         }

@@ -2,6 +2,8 @@ package io.ovsdpdk.agent;
 
 import io.ovsdpdk.agent.host.KeyedLocks;
 import io.ovsdpdk.api.AttachmentId;
+import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
@@ -126,9 +128,33 @@ final class Removals implements AutoCloseable {
         return begun.get() >= MOST_AT_ONCE;
     }
 
-    /** Removes whatever there is of an attachment; returns when it is done, or goes on in the background. */
-    void delete(AttachmentId id) throws InterruptedException {
-        await(id, begin(id), Deadline.after(ANSWER_TIMEOUT));
+    /**
+     * Removes whatever there is of an attachment; returns when it is done, or goes on in the background and would be gone on
+     * with by the next agent.
+     *
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when it goes on in the memory of this agent alone: others work on the
+     *     attachment, or it has no checkpoint and the switch's database is away
+     */
+    void delete(AttachmentId id) throws CniException, InterruptedException {
+        Future<?> deletion = begin(id);
+        await(id, deletion, Deadline.after(ANSWER_TIMEOUT));
+        if (!isSettled(id, deletion)) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "interface " + id.ifname() + " of container " + id.containerId()
+                            + " is not removed yet, and nothing is written down of that",
+                    "ask again: this agent goes on with it, the next one would not");
+        }
+    }
+
+    /** Whether a deletion that was begun is done, or its checkpoint tells the next agent to go on with it. */
+    boolean isSettled(AttachmentId id, Future<?> deletion) {
+        return known.isWrittenOff(id) || deletion.state() == Future.State.SUCCESS && !leftovers.containsKey(id);
+    }
+
+    /** An ADD has taken down what was left, and takes its place. The caller holds the attachment's lock. */
+    void replaced(AttachmentId id) {
+        leftovers.remove(id);
     }
 
     /** Begins to remove whatever there is of an attachment. */
@@ -362,11 +388,11 @@ final class Removals implements AutoCloseable {
                 for (Duration pause = FIRST_PAUSE; !isSettled(); pause = longer(pause)) {
                     TimeUnit.NANOSECONDS.sleep(pause.toNanos());
                 }
+                leftovers.remove(id, this);
             } catch (InterruptedException e) {
-                // the agent stops: the checkpoint tells the next one
+                // the agent stops: the checkpoint tells the next one. Without one it stays unsettled
                 Thread.currentThread().interrupt();
             } finally {
-                leftovers.remove(id, this);
                 goingOn.decrementAndGet();
             }
         }

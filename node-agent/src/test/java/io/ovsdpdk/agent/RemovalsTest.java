@@ -1,5 +1,6 @@
 package io.ovsdpdk.agent;
 
+import static io.ovsdpdk.agent.TestAgent.request;
 import static io.ovsdpdk.agent.TestAgent.run;
 import static io.ovsdpdk.agent.TestAgent.sibling;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -11,12 +12,15 @@ import static org.mockito.Mockito.spy;
 import io.ovsdpdk.api.Attached;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
+import io.ovsdpdk.api.Json;
+import io.ovsdpdk.ovsdb.Deadline;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** DEL, at any moment. */
@@ -196,13 +200,87 @@ class RemovalsTest extends AttachmentsOnASwitch {
         await().until(() -> !agent.client.synchronised());
 
         for (int i = 0; i < 4; i++) {
-            agent.attachments.delete(id);
+            assertFails(ErrorCode.TRY_AGAIN, "is not removed yet", () -> agent.attachments.delete(id));
         }
 
         await().atMost(Duration.ofSeconds(20)).until(() -> agent.attachments.leftovers() == 1);
         ovs.database().start();
         await().atMost(Duration.ofSeconds(60)).until(() -> agent.attachments.leftovers() == 0);
         agent.assertNothingOf(id);
+    }
+
+    /** It could be anything: whether there is a port, only the switch could tell. */
+    @Test
+    void deletionWithoutCheckpointIsNotAnsweredWhileTheDatabaseIsAway() throws Exception {
+        agent.add(id);
+        Files.delete(agent.checkpointOf(id));
+        agent.restart();
+        ovs.database().kill();
+        await().until(() -> !agent.ports.areKnown());
+
+        assertFails(ErrorCode.TRY_AGAIN, "nothing is written down", () -> agent.attachments.delete(id));
+
+        ovs.database().start();
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+    }
+
+    /** Its checkpoint tells the next agent, which finds no port in the database that is away. */
+    @Test
+    void answeredDeletionIsWrittenDown() throws Exception {
+        agent.add(id);
+        ovs.database().kill();
+        await().until(() -> !agent.ports.areKnown());
+
+        Future<?> deletion = agent.attachments.beginDeletion(id);
+
+        await().until(() -> agent.attachments.isSettled(id, deletion));
+        assertThat(agent.unfinishedCheckpointOf(id)).exists();
+        ovs.database().start();
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+    }
+
+    @Test
+    void deletionThatWaitsForAnAddIsInMemoryOnly() throws Exception {
+        ovs.suspendSwitch();
+        Future<Attached> added = threads.submit(() -> agent.add(id));
+        await().until(() -> agent.hasPort(id));
+
+        Future<?> deletion = agent.attachments.beginDeletion(id);
+
+        assertThat(agent.attachments.isSettled(id, deletion)).isFalse();
+        ovs.resumeSwitch();
+        await().until(() -> agent.attachments.isSettled(id, deletion));
+        assertThat(added).failsWithin(Duration.ofSeconds(5));
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+    }
+
+    @Test
+    @Tag("long")
+    void deletionThatWaitsForTooLongIsNotAnswered() throws Exception {
+        ovs.suspendSwitch();
+        threads.submit(() -> agent.attachments.add(
+                request(id, agent.network()), Json.object(), Deadline.after(Duration.ofSeconds(60))));
+        await().until(() -> agent.hasPort(id));
+
+        assertFails(ErrorCode.TRY_AGAIN, "nothing is written down", () -> agent.attachments.delete(id));
+
+        ovs.resumeSwitch();
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+    }
+
+    /** An ADD takes down first what was left, and the deletion is done by that. */
+    @Test
+    void deletionThatAnAddCameAfterIsSettled() throws Exception {
+        ovs.database().kill();
+        await().until(() -> !agent.ports.areKnown());
+        Future<?> deletion = agent.attachments.beginDeletion(id);
+        await().until(() -> agent.attachments.leftovers() == 1);
+        ovs.database().start();
+
+        agent.add(id);
+
+        assertThat(agent.attachments.isSettled(id, deletion)).isTrue();
+        assertThat(agent.check(id)).isNotNull();
     }
 
     @Test

@@ -136,7 +136,7 @@ class ResumeTest extends AttachmentsOnASwitch {
             return null;
         });
 
-        agent.attachments.delete(lost);
+        assertFails(ErrorCode.TRY_AGAIN, "nothing is written down", () -> agent.attachments.delete(lost));
         ovs.database().start();
         deletion.get();
 
