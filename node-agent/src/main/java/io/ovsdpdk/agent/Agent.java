@@ -28,6 +28,9 @@ final class Agent implements Function<Request, Reply> {
 
     private static final Duration COLLECT_TIMEOUT = Duration.ofSeconds(5);
 
+    /** With another look for orphans: as a rule one takes milliseconds. */
+    private static final Duration LOOK_PATIENCE = Duration.ofSeconds(10);
+
     private final Attachments attachments;
     private final Orphans orphans;
     private final Ports ports;
@@ -82,7 +85,8 @@ final class Agent implements Function<Request, Reply> {
                     attachments.collect(collect.network(), collect.valid(), Deadline.after(COLLECT_TIMEOUT));
                     yield new Reply.Done();
                 }
-                case Request.CollectOrphans collect -> new Reply.Orphans(orphans.collect(collect.removal()));
+                case Request.CollectOrphans collect ->
+                    new Reply.Orphans(orphans.collect(collect.removal(), LOOK_PATIENCE));
                 case Request.Status ignored -> {
                     refuseWithoutMounts(ErrorCode.NOT_AVAILABLE);
                     ports.checkStatus();

@@ -2,6 +2,7 @@ package io.ovsdpdk.agent;
 
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.CniException;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.OrphanReport;
 import io.ovsdpdk.api.OrphanView;
 import io.ovsdpdk.api.PodIdentity;
@@ -148,11 +149,27 @@ final class Orphans implements AutoCloseable {
     }
 
     /**
-     * Looks for orphans.
+     * Looks for orphans, for somebody who waits.
      *
      * @param removal which of those that are found go
+     * @param patience with the look of another
+     * @throws CniException {@link ErrorCode#TRY_AGAIN} when that took longer
      */
-    OrphanReport collect(Removal removal) throws InterruptedException {
+    OrphanReport collect(Removal removal, Duration patience) throws CniException, InterruptedException {
+        if (!lock.tryLock(patience.toNanos(), TimeUnit.NANOSECONDS)) {
+            throw new CniException(
+                    ErrorCode.TRY_AGAIN,
+                    "another look for orphans has been going on for more than " + patience.toMillis() + " ms",
+                    "try again later: a look asks the API server for each pod that may be gone, five a second");
+        }
+        try {
+            return collect(removal);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private OrphanReport collect(Removal removal) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             List<OrphanView> found = new ArrayList<>();

@@ -19,6 +19,7 @@ import io.ovsdpdk.agent.kubernetes.testbed.ApiServer;
 import io.ovsdpdk.agent.kubernetes.testbed.Pods;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.AttachmentRequest;
+import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.OrphanReport;
 import io.ovsdpdk.api.OrphanView;
@@ -34,6 +35,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.function.Function;
 import org.awaitility.core.ConditionFactory;
@@ -130,7 +132,7 @@ class OrphansTest extends AttachmentsOnASwitch {
     }
 
     private OrphanReport look(Removal removal) throws Exception {
-        return orphans.collect(removal);
+        return orphans.collect(removal, Duration.ofSeconds(30));
     }
 
     /** The states of all that is found. */
@@ -153,6 +155,39 @@ class OrphansTest extends AttachmentsOnASwitch {
                         && request.getMethod().equals("GET")
                 ? Optional.of(answers.apply(request))
                 : Optional.empty());
+    }
+
+    /** Each request has one of the agent's slots for as long as it waits. */
+    @Test
+    void lookThatWaitsForAnotherIsToBeTriedAgain() throws Exception {
+        orphan();
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        answerQuestions(_ -> {
+            asked.countDown();
+            awaitUninterrupted(goOn);
+            return new MockResponse().setResponseCode(500);
+        });
+        Future<OrphanReport> first = threads.submit(() -> look(Removal.NONE));
+        asked.await();
+
+        assertFails(
+                ErrorCode.TRY_AGAIN,
+                "another look for orphans",
+                () -> orphans.collect(Removal.NONE, Duration.ofMillis(50)));
+
+        goOn.countDown();
+        assertThat(first.get().obstacle()).isNotEmpty();
+        server.answerWell();
+        assertThat(states(Removal.NONE)).containsExactly(State.WAITING);
+    }
+
+    private static void awaitUninterrupted(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Test
