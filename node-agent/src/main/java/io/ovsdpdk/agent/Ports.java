@@ -242,13 +242,24 @@ final class Ports {
             if (difference(attachment).isEmpty()) {
                 Optional<PendingPort> pending = localSwitch.pendingPort(port.name());
                 if (pending.isPresent()) {
-                    return pending.get();
+                    return lookedAt(pending.get(), deadline);
                 }
             }
             remove(port.name(), deadline);
         }
         awaitLetGo(port.name(), deadline);
         return localSwitch.addVhostUserPort(port, deadline);
+    }
+
+    /** Without {@code ofport}, ovs-vswitchd may have looked at the port already, and would not do so again by itself. */
+    private PendingPort lookedAt(PendingPort pending, Deadline deadline) throws OvsdbException {
+        boolean made = localSwitch
+                .interfaceOf(pending.name())
+                .filter(iface -> iface.ofport().isPresent())
+                .isPresent();
+        return made
+                ? pending
+                : new PendingPort(pending.name(), pending.port(), pending.iface(), localSwitch.askToLook(deadline));
     }
 
     /**

@@ -423,6 +423,17 @@ class AttachmentsTest extends AttachmentsOnASwitch {
         ovs.resumeSwitch();
     }
 
+    /** Who took it away did not tell ovs-vswitchd, which would find out at the next change only. */
+    @Test
+    void repeatedAddGetsTheSwitchToGiveAnOfportAgain() throws Exception {
+        agent.add(id);
+        vsctl("--no-wait", "clear", "Interface", PortName.of(id), "ofport");
+
+        agent.add(id);
+
+        assertThat(agent.check(id)).isNotNull();
+    }
+
     @Test
     void checkFindsAMountThatIsGoneAndAFolderThatWasReplaced() throws Exception {
         agent.add(id);

@@ -357,13 +357,22 @@ public final class LocalSwitch {
      * @throws OvsdbException if the database can't be asked
      */
     public long probe(Deadline deadline) throws OvsdbException {
+        PendingConfiguration asked = askToLook(deadline);
+        awaitConfiguration(asked, deadline);
+        return asked.number();
+    }
+
+    /**
+     * Asks ovs-vswitchd to look at its database again, as after a change, and does not wait for it.
+     *
+     * @throws OvsdbException if the database can't be asked
+     */
+    public PendingConfiguration askToLook(Deadline deadline) throws OvsdbException {
         PortOperations operations = new PortOperations(client.schema(deadline));
         long generation = client.generation();
         List<OperationResult> results =
                 client.transact(List.of(operations.incrementNextCfg(), operations.selectNextCfg()), deadline);
-        long number = nextCfg(results.getLast());
-        awaitConfiguration(new PendingConfiguration(number, generation), deadline);
-        return number;
+        return new PendingConfiguration(nextCfg(results.getLast()), generation);
     }
 
     /**
