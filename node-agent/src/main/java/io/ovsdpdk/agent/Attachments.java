@@ -83,8 +83,10 @@ final class Attachments implements AutoCloseable {
         this.plans = new AttachmentPlans(places, folders);
         this.folders = new AttachmentFolders(folders, known);
         this.announcements = new Announcements(nanoTime);
-        this.removals =
-                new Removals(known, locks, plans, ports, this.folders, announcements, places.cluster()::detached);
+        this.removals = new Removals(known, locks, plans, ports, this.folders, announcements, gone -> {
+            conditions.remove(gone.id());
+            places.cluster().detached(gone.pod());
+        });
         this.earlierSandboxes = new EarlierSandboxes(known, plans, ports, announcements, removals);
     }
 
@@ -141,14 +143,13 @@ final class Attachments implements AutoCloseable {
 
     /** Likewise, as people look at them. */
     List<AttachmentView> views() {
-        conditions.keySet().removeIf(id -> made(id).isEmpty());
         return all().stream().map(this::view).toList();
     }
 
     private AttachmentView view(Attachment attachment) {
         AttachmentView view = ports.view(attachment);
         String condition = conditions.get(attachment.id());
-        return condition == null ? view : view.withProblem(condition);
+        return condition == null || attachment.state() != Attachment.State.MADE ? view : view.withProblem(condition);
     }
 
     /**
@@ -226,6 +227,7 @@ final class Attachments implements AutoCloseable {
 
     private void takePlace(Attachment wanted) {
         known.enter(wanted);
+        conditions.remove(wanted.id());
         removals.replaced(wanted.id());
     }
 
@@ -334,6 +336,10 @@ final class Attachments implements AutoCloseable {
             return restored;
         } catch (CniException e) {
             conditions.put(id, e.getMessage());
+            // It may have gone while its lock was waited for
+            if (made(id).isEmpty()) {
+                conditions.remove(id);
+            }
             throw e;
         }
     }
@@ -486,9 +492,9 @@ final class Attachments implements AutoCloseable {
         return new Orphans(known, ports, folders, removals, mounts, pods, grace, nanoTime);
     }
 
-    /** How many things are kept in memory: attachments, announcements, deletions that wait. */
+    /** How many things are kept in memory: attachments, announcements, deletions that wait, conditions. */
     int footprint() {
-        return count() + announcements.size() + removals.waiting();
+        return count() + announcements.size() + removals.waiting() + conditions.size();
     }
 
     /** Whether more deletions are under way than can be: another one had better come later. */

@@ -4,7 +4,6 @@ import io.ovsdpdk.agent.host.KeyedLocks;
 import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.ErrorCode;
-import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.ovsdb.Deadline;
 import io.ovsdpdk.ovsdb.OvsdbException;
 import io.ovsdpdk.ovsdb.Port;
@@ -77,7 +76,7 @@ final class Removals implements AutoCloseable {
     private final Ports ports;
     private final AttachmentFolders folders;
     private final Announcements announcements;
-    private final Consumer<PodIdentity> removed;
+    private final Consumer<Attachment> removed;
 
     /** How many deletions queue for each attachment. */
     private final Map<AttachmentId, Integer> queued = new ConcurrentHashMap<>();
@@ -104,7 +103,7 @@ final class Removals implements AutoCloseable {
 
     /**
      * @param locks of the attachments, shared with whoever else works on them
-     * @param removed gets the pod of each attachment that is gone; must not wait for anything
+     * @param removed gets each attachment that is gone; must not wait for anything
      */
     Removals(
             KnownAttachments known,
@@ -113,7 +112,7 @@ final class Removals implements AutoCloseable {
             Ports ports,
             AttachmentFolders folders,
             Announcements announcements,
-            Consumer<PodIdentity> removed) {
+            Consumer<Attachment> removed) {
         this.known = known;
         this.locks = locks;
         this.plans = plans;
@@ -302,7 +301,7 @@ final class Removals implements AutoCloseable {
             deletion.of(leaving.get(), deadline);
             folders.removeAndForget(leaving.get());
             LOG.info("deleted: {}", leaving.get());
-            removed.accept(leaving.get().pod());
+            removed.accept(leaving.get());
             return Optional.empty();
         } catch (OvsdbException | IOException e) {
             return Optional.of(String.valueOf(e.getMessage()));

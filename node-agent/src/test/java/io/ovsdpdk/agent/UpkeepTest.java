@@ -125,6 +125,10 @@ class UpkeepTest extends AttachmentsOnASwitch {
 
         inTime().until(() -> view(id).problem().contains("a port that another made"));
         assertThat(vsctl("get", "Interface", PortName.of(id), "type")).isEqualTo("internal");
+        agent.attachments.delete(id);
+        assertThat(agent.attachments.footprint())
+                .as("nobody is told any more why")
+                .isZero();
     }
 
     @Test
