@@ -204,7 +204,7 @@ final class Conversation {
             return Outcome.TOLD;
         } catch (KubernetesClientException e) {
             return switch (e.getCode()) {
-                case HttpURLConnection.HTTP_NOT_FOUND -> Outcome.SAID;
+                case HttpURLConnection.HTTP_NOT_FOUND -> PodRequests.isGone(e) ? Outcome.SAID : unheard(e);
                 case UNPROCESSABLE, HttpURLConnection.HTTP_CONFLICT -> refused(read, e);
                 default -> unheard(e);
             };

@@ -199,7 +199,7 @@ public final class NodePods implements AutoCloseable {
             return !isOf(answer, pod);
         } catch (ResourceNotFoundException e) {
             // fabric8 throws it whatever the failure was
-            if (e.getCause() instanceof KubernetesClientException failure && !isNotFound(failure)) {
+            if (e.getCause() instanceof KubernetesClientException failure && !PodRequests.isGone(failure)) {
                 throw unanswered(pod, failure);
             }
             return true;
@@ -232,13 +232,6 @@ public final class NodePods implements AutoCloseable {
                 || answer.getMetadata().getUid().isEmpty()) {
             throw unanswered(wanted, new KubernetesClientException("the answer is no pod of that name"));
         }
-    }
-
-    /** Whoever else stands at the API server's address, a load balancer for instance, has a 404 without these words. */
-    private static boolean isNotFound(KubernetesClientException e) {
-        return e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
-                && e.getStatus() != null
-                && "NotFound".equals(e.getStatus().getReason());
     }
 
     /** Without a UID, one that ends or may have been replaced since might not be the one that is meant. */

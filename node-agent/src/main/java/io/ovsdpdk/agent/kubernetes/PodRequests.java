@@ -25,18 +25,25 @@ final class PodRequests {
     /**
      * The pod that has the name now.
      *
-     * @throws KubernetesClientException when the API server does not answer
+     * @throws KubernetesClientException with the API server's code, or 0 when it does not answer
      */
     Optional<Pod> read(Pod pod) throws InterruptedException {
         turns.acquire();
         try {
-            return Optional.ofNullable(client.pods()
-                    .inNamespace(pod.getMetadata().getNamespace())
-                    .withName(pod.getMetadata().getName())
-                    .get());
+            return Optional.of(toPod(requests.get(path(pod))));
+        } catch (KubernetesClientException e) {
+            if (isGone(e)) {
+                return Optional.empty();
+            }
+            throw e;
         } finally {
             turns.release();
         }
+    }
+
+    /** Whether the API server says that there is no pod of the name any more. */
+    static boolean isGone(KubernetesClientException e) {
+        return PlainRequests.isNotFound(e, "pods");
     }
 
     /**
@@ -47,13 +54,20 @@ final class PodRequests {
      * @throws KubernetesClientException with the API server's code, or 0 when it does not answer
      */
     Pod patchStatus(Pod pod, String patch) throws InterruptedException {
-        String path = "namespaces/" + pod.getMetadata().getNamespace() + "/pods/"
-                + pod.getMetadata().getName() + "/status";
-        Pod changed = client.getKubernetesSerialization().unmarshal(send(path, patch), Pod.class);
-        if (changed == null) {
+        return toPod(send(path(pod) + "/status", patch));
+    }
+
+    private static String path(Pod pod) {
+        return "namespaces/" + pod.getMetadata().getNamespace() + "/pods/"
+                + pod.getMetadata().getName();
+    }
+
+    private Pod toPod(String answer) {
+        Pod pod = client.getKubernetesSerialization().unmarshal(answer, Pod.class);
+        if (pod == null) {
             throw new KubernetesClientException("an empty answer");
         }
-        return changed;
+        return pod;
     }
 
     private String send(String path, String patch) throws InterruptedException {

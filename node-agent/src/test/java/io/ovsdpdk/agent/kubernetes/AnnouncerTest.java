@@ -350,6 +350,15 @@ class AnnouncerTest {
                 "503 | upstream connect error or disconnect/reset before headers. latest reset reason: remote connection failure,"
                         + " transport failure reason: delayed connect error: 111",
                 "503 | {\"message\": ",
+                "404 | <html><body>no such site</body></html>",
+                "404 | ''",
+                "404 | default backend - 404",
+                "404 | {kind: Status, reason: NotFound}",
+                "404 | {\"reason\": \"NotFound\"}",
+                "404 | {\"kind\": \"Error\", \"reason\": \"NotFound\"}",
+                "404 | {\"kind\": \"Status\", \"reason\": \"NotFound\"} and more",
+                "404 | {\"kind\": \"Status\", \"reason\": \"Unknown\", \"message\": \"page not found\"}",
+                "404 | {\"kind\": \"Status\", \"reason\": \"NotFound\", \"details\": {\"kind\": \"namespaces\"}}",
                 "200 | ''",
                 "200 | {}",
                 "200 | a: b: c"
@@ -366,6 +375,52 @@ class AnnouncerTest {
         soon().until(() -> isTold(pod));
         assertThat(patches).hasValue(4);
         assertThat(warnings()).hasSize(1);
+    }
+
+    /** The refusal is not the last word, and what is between us and the API server has nothing to say of a pod. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"<html><body>no such site</body></html>", "{\"kind\": \"Status\", \"reason\": \"Unknown\"}"})
+    void lookAfterARefusalThatNobodyAnswersIsNoAnswer(String body) {
+        Pod pod = pod("p1", Map.of());
+        AtomicInteger reads = new AtomicInteger();
+        server.answerWith(request -> {
+            if (isPatch(request) && reads.get() < 2) {
+                return Optional.of(new MockResponse().setResponseCode(422));
+            }
+            boolean read =
+                    request.getMethod().equals("GET") && request.getPath().endsWith("/pods/p1");
+            return read && reads.getAndIncrement() < 2
+                    ? Optional.of(new MockResponse().setResponseCode(404).setBody(body))
+                    : Optional.empty();
+        });
+
+        attach(pod, NET1);
+
+        // Ours look at the pod too
+        soon().until(() -> reads.get() == 2);
+        soon().until(() -> isTold(pod));
+        assertThat(warnings()).hasSize(1);
+    }
+
+    /** The API server's own words, as kube-apiserver 1.32 has them. */
+    @Test
+    void podThatTheApiServerDoesNotHaveIsNoMistake() {
+        Pod pod = pod("p1", Map.of());
+        server.answerWith(request -> isPatch(request)
+                ? Optional.of(new MockResponse().setResponseCode(404).setBody("""
+                        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                         "message": "pods \\"p1\\" not found", "reason": "NotFound",
+                         "details": {"name": "p1", "kind": "pods"}, "code": 404}"""))
+                : Optional.empty());
+
+        attach(pod, NET1);
+
+        soon().until(() -> !agentsRequests().isEmpty());
+        await().during(Duration.ofMillis(200))
+                .atMost(Duration.ofSeconds(1))
+                .until(() -> agentsRequests().size() == 1);
+        assertThat(warnings()).isEmpty();
     }
 
     /** More often than there are turns. */
