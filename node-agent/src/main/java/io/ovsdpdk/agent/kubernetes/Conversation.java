@@ -6,9 +6,11 @@ import java.net.HttpURLConnection;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.Condition;
@@ -65,8 +67,11 @@ final class Conversation {
     private boolean running;
     private boolean over;
 
-    /** What was last logged as wrong: once, and not with each event. */
-    private String complaint = "";
+    /** What keeps annotations from being completed, by the last look at them: logged once, and not with each event. */
+    private Set<String> problems = Set.of();
+
+    /** Why the pod could not be told, as it was last logged. */
+    private String trouble = "";
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
@@ -194,7 +199,9 @@ final class Conversation {
     }
 
     private Outcome speak(Pod read) throws InterruptedException {
-        Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), this::complain);
+        Set<String> found = new LinkedHashSet<>();
+        Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), found::add);
+        report(found);
         if (missing.isEmpty()) {
             return Outcome.SAID;
         }
@@ -231,8 +238,17 @@ final class Conversation {
     }
 
     private Outcome unheard(RuntimeException e) {
-        complain("it can't be told of its interfaces yet, trying again: "
-                + (e instanceof KubernetesClientException ? e.getMessage() : e));
+        String words = "it can't be told of its interfaces yet, trying again: "
+                + (e instanceof KubernetesClientException ? e.getMessage() : e);
+        lock.lock();
+        try {
+            if (!trouble.equals(words)) {
+                trouble = words;
+                complain(words);
+            }
+        } finally {
+            lock.unlock();
+        }
         return Outcome.UNHEARD;
     }
 
@@ -262,15 +278,20 @@ final class Conversation {
         }
     }
 
-    private void complain(String problem) {
+    private void report(Set<String> found) {
         lock.lock();
         try {
-            if (!over && !complaint.equals(problem)) {
-                complaint = problem;
-                LOG.warn("pod={} {}", name(pod), problem);
-            }
+            found.stream().filter(problem -> !problems.contains(problem)).forEach(this::complain);
+            problems = found;
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** The caller holds the lock. */
+    private void complain(String problem) {
+        if (!over) {
+            LOG.warn("pod={} {}", name(pod), problem);
         }
     }
 

@@ -631,6 +631,37 @@ class AnnouncerTest {
     }
 
     @Test
+    void eachOfTwoBrokenAnnotationsIsReportedOnceUntilItChanges() {
+        Pod pod = pod(
+                "p1",
+                Map.of(
+                        NetworkStatus.NETWORKS, "rec-simple",
+                        NetworkStatus.ANNOTATION, "no JSON",
+                        LegacyAnnotations.CONFIGURATION_DATA, "none either"));
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> warnings().size() == 2);
+
+        // Each is looked at for itself
+        for (int change = 0; change < 3; change++) {
+            write(pod, "other", "change " + change);
+            String version = server.client().resource(pod).get().getMetadata().getResourceVersion();
+            soon().until(() -> pods.find("default", "p1")
+                    .orElseThrow()
+                    .getMetadata()
+                    .getResourceVersion()
+                    .equals(version));
+        }
+        write(pod, LegacyAnnotations.CONFIGURATION_DATA, "nor this");
+
+        soon().until(() -> warnings().size() > 2);
+        assertThat(warnings())
+                .satisfiesExactlyInAnyOrder(
+                        warning -> assertThat(warning).contains("network-status is not JSON"),
+                        warning -> assertThat(warning).contains("configuration-data is not JSON", "none either"),
+                        warning -> assertThat(warning).contains("configuration-data is not JSON", "nor this"));
+    }
+
+    @Test
     void podsWithoutOurInterfacesAreNoConcernOfOurs() {
         Pod stranger = podOfMultus("stranger");
         multusWrites(stranger, networkStatus("p-noid"));
