@@ -24,6 +24,9 @@ final class NetworkStatus {
 
     private static final String DEVICE_INFO = "device-info";
 
+    /** What the entry of one ADD has, and that of another one may lack. */
+    private static final List<String> GIVEN_OR_NOT = List.of("ips", "mtu");
+
     private NetworkStatus() {}
 
     /**
@@ -31,7 +34,7 @@ final class NetworkStatus {
      *
      * @param current what it is; empty where there is none
      * @param multus whether Multus writes it: then it is waited for, and entries are left to it. Otherwise an entry that
-     *     is missing, or that is of a sandbox before, is written
+     *     is missing, or that is of a sandbox before, is written, save for that of the cluster's default network
      * @param interfaces all of ours in the pod
      * @return empty when there is nothing to do, yet
      * @throws MalformedAnnotationException when it can't be completed
@@ -55,14 +58,37 @@ final class NetworkStatus {
     }
 
     private static String withEntry(String text, PodInterface ours) throws MalformedAnnotationException {
-        Optional<Entry> entry = entry(text, ours);
-        if (entry.isEmpty()) {
+        Optional<Entry> found = entry(text, ours);
+        if (found.isEmpty()) {
             return AnnotationText.withElement(text, toEntry(ours));
         }
-        boolean sameInterface = entry.get().value().path("mac").asText().equalsIgnoreCase(mac(ours));
-        return sameInterface
-                ? completed(text, entry.get(), ours)
-                : AnnotationText.replaced(text, entry.get().place(), toEntry(ours));
+        Entry entry = found.get();
+        if (isOfDefaultNetwork(entry)) {
+            return completed(text, entry, ours);
+        }
+        ObjectNode renewed = renewed(entry.value(), ours);
+        return renewed.equals(entry.value())
+                ? completed(text, entry, ours)
+                : withDeviceInfo(AnnotationText.replaced(text, entry.place(), renewed), ours);
+    }
+
+    /** Multus writes that one for pods that ask for no other networks, too. */
+    private static boolean isOfDefaultNetwork(Entry entry) {
+        return entry.value().path("default").asBoolean();
+    }
+
+    /** With what the last ADD gave. What others said of the same interface stays; of one with another address nothing does. */
+    private static ObjectNode renewed(ObjectNode entry, PodInterface ours) {
+        ObjectNode given = toEntry(ours);
+        if (!entry.path("mac").asText().equalsIgnoreCase(mac(ours))) {
+            return given;
+        }
+        ObjectNode renewed = entry.deepCopy();
+        renewed.remove(GIVEN_OR_NOT.stream().filter(key -> !given.has(key)).toList());
+        given.properties().stream()
+                .filter(member -> !member.getKey().equals(DEVICE_INFO))
+                .forEach(member -> renewed.set(member.getKey(), member.getValue()));
+        return renewed;
     }
 
     /** A pod has no two interfaces of one name. Its address may be another: a plugin behind us in a chain may set it. */

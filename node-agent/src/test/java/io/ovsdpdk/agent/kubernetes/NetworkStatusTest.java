@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.Attached;
+import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.MacAddress;
 import java.nio.charset.StandardCharsets;
@@ -160,20 +161,8 @@ class NetworkStatusTest {
 
     @Test
     void withoutMultusTheEntryIsOurs() throws Exception {
-        PodInterface net1 = new PodInterface(
-                "c0ffee",
-                "fast",
-                new Attached(
-                        "net1",
-                        "/run/netns/p1",
-                        new MacAddress(Recorded.MAC),
-                        OptionalInt.of(9000),
-                        "/var/run/vhost/net1.sock",
-                        Json.readObject(
-                                "test data",
-                                "{\"ips\":[{\"address\":\"10.9.0.5/24\"},{\"address\":\"fd00::5/64\"}],\"dns\":{\"domain\":\"x\"}}"
-                                        .getBytes(StandardCharsets.UTF_8))),
-                false);
+        PodInterface net1 = withIpam(OptionalInt.of(9000), """
+                {"ips": [{"address": "10.9.0.5/24"}, {"address": "fd00::5/64"}], "dns": {"domain": "x"}}""");
 
         Optional<String> status = NetworkStatus.completed(Optional.empty(), false, List.of(net1));
 
@@ -209,10 +198,57 @@ class NetworkStatusTest {
         assertThat(json(after).at("/0/device-info")).isEqualTo(json(DEVICE_INFO));
     }
 
+    /** The MAC address is the network's or the pod's own, and so the same. */
+    @Test
+    void withoutMultusTheAddressesOfASandboxBeforeGo() throws Exception {
+        PodInterface before = withIpam(OptionalInt.of(9000), "{\"ips\":[{\"address\":\"10.9.0.5/24\"}]}");
+        String told = NetworkStatus.completed(Optional.empty(), false, List.of(before))
+                .orElseThrow()
+                .replace("\"mac\"", "\"of-another\": 1.50, \"mac\"");
+
+        String next = again(told, withIpam(OptionalInt.empty(), "{\"ips\":[{\"address\":\"10.9.0.6/24\"}]}"));
+        String last = again(next, NET1);
+
+        assertThat(next).isEqualTo("""
+                [{"name":"fast","interface":"net1","ips":["10.9.0.6"],"of-another":1.50,"mac":"02:11:22:33:44:55",\
+                "dns":{},"device-info":%s}]""".formatted(DEVICE_INFO));
+        assertThat(last).isEqualTo(next.replace("\"ips\":[\"10.9.0.6\"],", ""));
+        assertThat(NetworkStatus.completed(Optional.of(last), false, List.of(NET1)))
+                .isEmpty();
+    }
+
+    /** Multus writes it for every pod, also for those that ask for no other networks. */
+    @Test
+    void entryOfTheDefaultNetworkIsLeftToMultus() throws Exception {
+        String multus = """
+                [{"name": "cbr0", "interface": "net1", "ips": ["10.244.0.2"], "mac": "aa:bb:cc:dd:ee:ff",
+                  "default": true, "dns": {}%s}]""";
+
+        assertThat(again(multus.formatted(""), NET1)).isEqualTo(multus.formatted(",\"device-info\":" + DEVICE_INFO));
+    }
+
+    private static String again(String text, PodInterface ours) throws MalformedAnnotationException {
+        return NetworkStatus.completed(Optional.of(text), false, List.of(ours)).orElseThrow();
+    }
+
     @Test
     void withoutInterfacesThereIsNothingToDo() throws Exception {
         assertThat(NetworkStatus.completed(Optional.empty(), false, List.of())).isEmpty();
         assertThat(NetworkStatus.completed(Optional.of("[]"), false, List.of())).isEmpty();
+    }
+
+    private static PodInterface withIpam(OptionalInt mtu, String ipam) throws CniException {
+        return new PodInterface(
+                "c0ffee",
+                "fast",
+                new Attached(
+                        "net1",
+                        "/run/netns/p1",
+                        new MacAddress(Recorded.MAC),
+                        mtu,
+                        "/var/run/vhost/net1.sock",
+                        Json.readObject("test data", ipam.getBytes(StandardCharsets.UTF_8))),
+                false);
     }
 
     private static String completed(String text, PodInterface ours) throws MalformedAnnotationException {
