@@ -42,7 +42,8 @@ final class AgentPod {
     private final String image;
     private final Pod pod;
     private final String sandbox;
-    private final String agent;
+    private String agent;
+    private int restarts;
 
     /**
      * What a pod gets to speak with the API server.
@@ -73,8 +74,20 @@ final class AgentPod {
         for (Container init : spec().getInitContainers()) {
             runToItsEnd(init);
         }
-        agent = containerd.startContainer(
-                sandbox, pod, configuration(spec().getContainers().getFirst()));
+        agent = startAgent();
+    }
+
+    private String startAgent() throws IOException {
+        return containerd.startContainer(sandbox, pod, configuration(agentContainer()));
+    }
+
+    /** Starts the agent's container again, as kubelet does when it has ended: nobody looks at the volumes' types then. */
+    void restart() throws IOException {
+        if (exitStatus().isEmpty()) {
+            throw new IllegalStateException("the agent runs");
+        }
+        restarts++;
+        agent = startAgent();
     }
 
     /**
@@ -130,7 +143,7 @@ final class AgentPod {
     /** {@code ContainerConfig} of CRI. */
     private ProtobufMessage configuration(Container container) throws IOException {
         ProtobufMessage configuration = ProtobufMessage.EMPTY
-                .with(1, ProtobufMessage.EMPTY.with(1, container.getName()))
+                .with(1, ProtobufMessage.EMPTY.with(1, container.getName()).with(2, restarts))
                 .with(2, ProtobufMessage.EMPTY.with(1, image))
                 .with(11, log(container))
                 .with(15, linux(container));

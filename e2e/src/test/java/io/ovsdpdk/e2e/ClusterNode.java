@@ -28,6 +28,7 @@ final class ClusterNode implements AutoCloseable {
     static final String IMAGE = "localhost/ovs-dpdk-cni/agent:test";
 
     private static final String PLUGINS = "/opt/cni/bin";
+    private static final String DATABASE_FOLDER = "/run/openvswitch";
     private static final String PODS = "/var/lib/kubelet/pods/";
 
     /** What users of Userspace CNI call it. */
@@ -100,11 +101,7 @@ final class ClusterNode implements AutoCloseable {
                     case IN_A_POD -> files.enterAsContainer();
                 });
         ovs.addBridge("br0");
-        Path database = Files.createDirectory(files.path("/run/openvswitch"));
-        run(Stream.concat(
-                        files.enter().stream(),
-                        Stream.of("mount", "--bind", ovs.folder().toString(), "/run/openvswitch"))
-                .toList());
+        offerDatabase(ovs, files);
         copyPlugins(Files.createDirectories(files.path(PLUGINS)));
         ObjectNode network =
                 Json.object().put("type", "ovs-dpdk").put("bridge", "br0").put("mtu", 1500);
@@ -112,6 +109,23 @@ final class ClusterNode implements AutoCloseable {
         Containerd containerd = Containerd.start(Files.createDirectory(folder.resolve("ctr")), files, network);
         containerd.importImage(image);
         return new ClusterNode(folder, files, ovs, containerd);
+    }
+
+    private static void offerDatabase(OvsDpdk ovs, MountNamespace files) throws IOException {
+        ovs.database()
+                .listenAt(Files.createDirectories(files.path(DATABASE_FOLDER)).resolve("db.sock"));
+    }
+
+    /** Starts the database again, whose folder it makes if it is not there. */
+    void startDatabase() throws IOException {
+        ovs.database().start();
+        offerDatabase(ovs, files);
+    }
+
+    /** Ends the database, and its folder with it, as systemd does with a {@code RuntimeDirectory=} of a service. */
+    void stopDatabaseWithItsFolder() throws IOException {
+        ovs.database().stop();
+        inNamespace("rm", "-r", DATABASE_FOLDER);
     }
 
     private static void copyPlugins(Path to) throws IOException {

@@ -22,6 +22,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The image and the manifests on a node with a real containerd and a real Open vSwitch. */
 @Tag("native")
@@ -121,11 +123,44 @@ class DaemonSetTest {
         node.ovs().database().kill();
         await().atMost(PATIENCE).until(() -> !agent.isReady());
         boolean live = agent.isLive();
-        node.ovs().database().start();
+        node.startDatabase();
 
         assertThat(live).isTrue();
         await().atMost(PATIENCE).until(agent::isReady);
         assertThat(agent.exitStatus()).isEmpty();
+    }
+
+    /** What a mount shows of it is the removed one, for good. The runtime makes a folder that is not there. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void folderOfTheDatabaseMayBeRemovedWithTheService(boolean backBeforeTheAgent) throws Exception {
+        AgentPod agent = node.startReadyAgent(Manifests.rendered("base"));
+        RunningPod first = node.startPod("first");
+        RunningPod leaving = node.startPod("leaving");
+        node.stopDatabaseWithItsFolder();
+        if (backBeforeTheAgent) {
+            node.startDatabase();
+        }
+        await().atMost(PATIENCE).until(() -> agent.exitStatus().isPresent());
+        int status = agent.exitStatus().getAsInt();
+
+        agent.restart();
+        await().atMost(PATIENCE).until(agent::isLive);
+        if (!backBeforeTheAgent) {
+            node.startDatabase();
+        }
+        await().atMost(PATIENCE).until(agent::isReady);
+        node.delete(leaving);
+        RunningPod second = node.startPod("second");
+
+        assertThat(status).isEqualTo(69);
+        assertThat(agent.log()).contains("the folder of the switch's database was removed");
+        assertThat(node.attachedContainers()).containsExactlyInAnyOrder(first.sandbox(), second.sandbox());
+        try (VhostUserGuest a = guest(node, first);
+                VhostUserGuest b = guest(node, second)) {
+            assertThat(PingPong.play(a, b, 100).completed()).isEqualTo(100);
+        }
+        assertThat(agent.exitStatus()).as("ends once").isEmpty();
     }
 
     @Test

@@ -71,6 +71,9 @@ record Daemon(
     /** After the node was started anew there may be hundreds of pods to ask for. */
     private static final Duration ORPHAN_PAUSE = Duration.ofMillis(200);
 
+    /** From one look at the database's folder, while the database is away, to the next. */
+    private static final Duration FOLDER_LOOKS = Duration.ofSeconds(1);
+
     /** In the folder of {@code runDir}; {@code agent/} is root's alone. */
     static final String AGENT_SOCKET = "agent/agent.sock";
 
@@ -84,7 +87,7 @@ record Daemon(
     /** EX_UNAVAILABLE of sysexits(3). */
     private static final int UNAVAILABLE = 69;
 
-    /** @return the exit status: 0 after a clean stop, 1 when requests were cut off, 69 when it could not run */
+    /** @return the exit status: 0 after a clean stop, 1 when requests were cut off, 69 when it can't go on */
     int run(StopSignal signal) throws InterruptedException {
         try {
             ownFolder(runDir, "rwx--x--x", Set.of("agent", MOUNTS, DeletionQueue.FOLDER));
@@ -159,12 +162,32 @@ record Daemon(
                         orphans.follow(orphanInterval);
                     }
                     LOG.info("serving: socket={} attachments={}", socket, attachments.count());
-                    signal.await();
+                    boolean asked = awaitEnd(signal, client);
                     LOG.info("stopping: requests={}", server.connections());
-                    return server.stop(stopGrace) ? STOPPED : CUT_OFF;
+                    boolean finished = server.stop(stopGrace);
+                    return asked ? (finished ? STOPPED : CUT_OFF) : UNAVAILABLE;
                 }
             }
         }
+    }
+
+    /**
+     * Waits for the signal to stop, or until the database can't come back because its folder is gone for good.
+     *
+     * @return whether it was the signal
+     */
+    private boolean awaitEnd(StopSignal signal, OvsdbClient client) throws InterruptedException {
+        DatabaseFolder folder = DatabaseFolder.of(database);
+        while (!signal.await(FOLDER_LOOKS)) {
+            if (!client.synchronised() && folder.isRemoved()) {
+                LOG.error(
+                        "the folder of the switch's database was removed, and another one in its place would not be"
+                                + " seen from this container; ending, to be started anew: folder={}",
+                        folder.path());
+                return false;
+            }
+        }
+        return true;
     }
 
     private Orphans orphans(Attachments attachments, Cluster pods) {

@@ -1,6 +1,8 @@
 package io.ovsdpdk.agent;
 
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 
 /** Turns SIGTERM and SIGINT into a clean end: the work learns of it, and the process ends with the work's own status. */
@@ -50,8 +52,8 @@ final class StopSignal {
         }
     }
 
-    /** Waits until the process is asked to stop. */
-    void await() throws InterruptedException {
-        asked.await();
+    /** Waits until the process is asked to stop, at most for so long; returns whether it is. */
+    boolean await(Duration patience) throws InterruptedException {
+        return asked.await(patience.toNanos(), TimeUnit.NANOSECONDS);
     }
 }

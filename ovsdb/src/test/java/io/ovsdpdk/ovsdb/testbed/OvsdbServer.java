@@ -85,10 +85,29 @@ public final class OvsdbServer implements AutoCloseable {
                         Program.OVSDB_SERVER.path(),
                         database().toString(),
                         "--remote=punix:" + socket(),
-                        "--unixctl=" + folder().resolve("ovsdb.ctl"),
+                        "--unixctl=" + control(),
                         "--no-chdir")));
         process = Optional.of(started);
         awaitAnswer(started);
+    }
+
+    /**
+     * The server makes a second socket, for those who don't see its folder, and has it until it ends.
+     *
+     * @param socket in a folder that is there
+     * @throws IOException if the server doesn't run, or can't make it
+     */
+    public void listenAt(Path socket) throws IOException {
+        CommandLine.run(
+                DEADLINE,
+                List.of(
+                        Program.OVS_APPCTL.path(),
+                        "--target=" + control(),
+                        "ovsdb-server/add-remote",
+                        "punix:" + socket));
+        if (!Files.exists(socket)) {
+            throw new IOException("ovsdb-server made no socket " + socket + ":\n" + log());
+        }
     }
 
     private void awaitAnswer(ChildProcess started) throws IOException {
@@ -157,6 +176,10 @@ public final class OvsdbServer implements AutoCloseable {
     /** The server's unix socket, {@code <folder>/db.sock}. */
     public Path socket() {
         return folder().resolve("db.sock");
+    }
+
+    private Path control() {
+        return folder().resolve("ovsdb.ctl");
     }
 
     private Path database() {

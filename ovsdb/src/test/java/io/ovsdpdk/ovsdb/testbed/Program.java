@@ -10,6 +10,7 @@ import java.util.stream.Stream;
 enum Program {
     OVSDB_SERVER("openvswitch-common", "/usr/sbin/ovsdb-server"),
     OVSDB_TOOL("openvswitch-common", "/usr/bin/ovsdb-tool"),
+    OVS_APPCTL("openvswitch-common", "/usr/bin/ovs-appctl"),
     OVS_VSCTL("openvswitch-switch", "/usr/bin/ovs-vsctl"),
     SCHEMA("openvswitch-switch", "/usr/share/openvswitch/vswitch.ovsschema"),
     VSWITCHD("openvswitch-switch", "/usr/lib/openvswitch-switch/ovs-vswitchd"),
