@@ -27,9 +27,10 @@ BINDING := $(CURDIR)/kubevirt-binding/target/ovs-dpdk-binding
 # the JDK needs.
 IMAGE_BASE := debian
 
-# The images' names and tags, as a cluster pulls them.
-IMAGE := ovs-dpdk-cni/agent:latest
-BINDING_IMAGE := ovs-dpdk-cni/binding:latest
+# The images' names and tags, as a cluster pulls them, or has them on each node: without a registry's name it would look for
+# them at the usual one.
+IMAGE := localhost/ovs-dpdk-cni/agent:latest
+BINDING_IMAGE := localhost/ovs-dpdk-cni/binding:latest
 
 # How the native binary is optimized: s for size, 2 for speed, b to be built sooner.
 NATIVE_OPT := s

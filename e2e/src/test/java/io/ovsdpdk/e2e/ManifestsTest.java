@@ -32,6 +32,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -263,6 +264,54 @@ class ManifestsTest {
                 .containsOnlyNulls();
         assertThat(base.only(Namespace.class).getMetadata().getLabels())
                 .containsEntry("pod-security.kubernetes.io/enforce", "privileged");
+    }
+
+    /** A name without a registry would be looked for at the usual one, where it may be anybody's. */
+    @ParameterizedTest
+    @CsvSource({"IMAGE, agent", "BINDING_IMAGE, binding"})
+    void imagesAreNamedAsTheyAreBuiltAndAreInNoRegistry(String variable, String name) throws IOException {
+        String built = Files.readAllLines(Jars.repository().resolve("Makefile")).stream()
+                .filter(line -> line.startsWith(variable + " := "))
+                .map(line -> line.substring(variable.length() + " := ".length()))
+                .findFirst()
+                .orElseThrow();
+
+        assertThat(built).isEqualTo("localhost/ovs-dpdk-cni/" + name + ":latest");
+        assertThat(imagesOf(name)).isNotEmpty().containsOnly(built);
+    }
+
+    private static List<String> imagesOf(String name) throws IOException {
+        if (name.equals("agent")) {
+            return images(Manifests.rendered("base"));
+        }
+        Path patch = Manifests.folder().resolve("examples/kubevirt/10-kubevirt-patch.yaml");
+        return Manifests.documents(Files.readString(patch)).getFirst().findValuesAsText("sidecarImage");
+    }
+
+    private static List<String> images(Manifests manifests) {
+        PodSpec pod = pod(manifests);
+        return Stream.concat(pod.getInitContainers().stream(), pod.getContainers().stream())
+                .map(Container::getImage)
+                .toList();
+    }
+
+    /** The overlay of docs/installation.md, for old and new kustomizes. */
+    @Test
+    void overlaySaysWhereTheImageIsAndNodesThatHaveItDoNotAsk(@TempDir Path overlay) throws IOException {
+        String documented = Files.readString(Jars.repository().resolve("docs/installation.md"));
+        String yaml = documented.substring(documented.indexOf("# kustomization.yaml"));
+        Files.createSymbolicLink(overlay.resolve("daemonset"), Manifests.folder());
+        Files.writeString(
+                overlay.resolve("kustomization.yaml"),
+                yaml.substring(0, yaml.indexOf("```")).replace("ovs-dpdk-cni/daemonset", "daemonset"));
+
+        Manifests rendered = Manifests.read(Manifests.rendered(overlay.toString(), List.of("kubectl", "kustomize")));
+
+        assertThat(images(rendered)).hasSize(2).containsOnly("registry.example/ovs-dpdk-cni/agent:0.1.0");
+        PodSpec pod = pod(rendered);
+        assertThat(Stream.concat(pod.getInitContainers().stream(), pod.getContainers().stream()))
+                .extracting(Container::getImagePullPolicy)
+                .containsOnly("IfNotPresent");
     }
 
     @Test

@@ -39,7 +39,7 @@ public final class Main implements Callable<Integer> {
 
     @Option(
             names = "--name",
-            defaultValue = "ovs-dpdk-cni/agent:latest",
+            defaultValue = "localhost/ovs-dpdk-cni/agent:latest",
             description = "Of the image, with a tag. Default: ${DEFAULT-VALUE}")
     private String name;
 
