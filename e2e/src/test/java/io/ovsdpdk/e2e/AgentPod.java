@@ -1,5 +1,6 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Capabilities;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
@@ -9,6 +10,7 @@ import io.fabric8.kubernetes.api.model.HostPathVolumeSource;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.SeccompProfile;
 import io.fabric8.kubernetes.api.model.SecurityContext;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
@@ -33,6 +35,7 @@ import java.util.function.Predicate;
 final class AgentPod {
     static final String NODE_NAME = "node-1";
     private static final Duration START = Duration.ofSeconds(60);
+    private static final Map<String, Integer> SECCOMP = Map.of("RuntimeDefault", 0, "Unconfined", 1);
     private static final Map<String, Integer> PROPAGATION = Map.of("None", 0, "HostToContainer", 1, "Bidirectional", 2);
 
     private final Containerd containerd;
@@ -42,6 +45,7 @@ final class AgentPod {
     private final String image;
     private final Pod pod;
     private final String sandbox;
+    private String lastInit = "";
     private String agent;
     private int restarts;
 
@@ -125,6 +129,7 @@ final class AgentPod {
 
     private void runToItsEnd(Container init) throws IOException {
         String container = containerd.startContainer(sandbox, pod, configuration(init));
+        lastInit = container;
         OptionalInt status = OptionalInt.empty();
         long end = System.nanoTime() + START.toNanos();
         while (status.isEmpty() && System.nanoTime() < end) {
@@ -240,18 +245,31 @@ final class AgentPod {
                                 1, spec().getSecurityContext().getRunAsGroup()));
         Capabilities capabilities = context.getCapabilities();
         if (capabilities != null) {
-            ProtobufMessage dropped = ProtobufMessage.EMPTY;
-            for (String capability : capabilities.getDrop()) {
-                dropped = dropped.with(2, capability);
+            ProtobufMessage changed = ProtobufMessage.EMPTY;
+            for (String capability : capabilities.getAdd()) {
+                changed = changed.with(1, capability);
             }
-            security = security.with(1, dropped);
+            for (String capability : capabilities.getDrop()) {
+                changed = changed.with(2, capability);
+            }
+            security = security.with(1, changed);
         }
+        security = security.with(15, seccomp(context));
         long memory = Quantity.getAmountInBytes(
                         container.getResources().getLimits().get("memory"))
                 .longValueExact();
         return ProtobufMessage.EMPTY
                 .with(1, ProtobufMessage.EMPTY.with(4, memory))
                 .with(2, security);
+    }
+
+    /** {@code SecurityProfile} of CRI: the container's own, else the pod's. */
+    private ProtobufMessage seccomp(SecurityContext container) {
+        String type = Optional.ofNullable(container.getSeccompProfile())
+                .or(() -> Optional.ofNullable(spec().getSecurityContext().getSeccompProfile()))
+                .map(SeccompProfile::getType)
+                .orElse("Unconfined");
+        return ProtobufMessage.EMPTY.with(1, SECCOMP.get(type));
     }
 
     private static int flag(Boolean value) {
@@ -289,6 +307,11 @@ final class AgentPod {
     /** What its init container has printed. */
     String initLog() throws IOException {
         return containerd.log(log(spec().getInitContainers().getFirst()));
+    }
+
+    /** What the runtime made of its init container's manifest, as OCI has it. */
+    JsonNode initSpecification() throws IOException {
+        return containerd.specification(lastInit);
     }
 
     String log() throws IOException {

@@ -1,5 +1,7 @@
 package io.ovsdpdk.e2e;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.ovsdb.testbed.ChildProcess;
@@ -245,6 +247,17 @@ final class Containerd implements AutoCloseable {
         ProtobufMessage status = cri.call("ContainerStatus", ProtobufMessage.EMPTY.with(1, container))
                 .message(1);
         return status.number(3) == EXITED ? OptionalInt.of((int) status.number(7)) : OptionalInt.empty();
+    }
+
+    /** A container as the runtime handed it to runc. */
+    JsonNode specification(String container) throws IOException {
+        ProtobufMessage request = ProtobufMessage.EMPTY.with(1, container).with(2, 1);
+        for (ProtobufMessage entry : cri.call("ContainerStatus", request).messages(2)) {
+            if (entry.text(1).equals("info")) {
+                return new ObjectMapper().readTree(entry.text(2)).path("runtimeSpec");
+            }
+        }
+        throw new IOException("containerd tells nothing of " + container);
     }
 
     /** Runs a command in a container, as for a probe. */

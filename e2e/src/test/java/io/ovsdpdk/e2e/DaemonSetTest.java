@@ -3,6 +3,7 @@ package io.ovsdpdk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.mockwebserver.http.MockResponse;
 import io.ovsdpdk.e2e.ClusterNode.RunningPod;
 import io.ovsdpdk.e2e.ClusterNode.Switch;
@@ -95,6 +96,28 @@ class DaemonSetTest {
         for (String folder :
                 List.of("/run/ovs-dpdk-cni/agent", "/var/lib/ovs-dpdk-cni", "/var/lib/ovs-dpdk-cni/attachments")) {
             assertThat(mode(folder)).as(folder).isEqualTo("rwx------");
+        }
+    }
+
+    /** As installers of clusters leave it. */
+    @Test
+    void pluginIsInstalledInAFolderOfAnotherUserByAContainerThatMayDoLittleElse() throws Exception {
+        Path plugins = node.files().path("/opt/cni/bin");
+        Files.setAttribute(plugins, "unix:uid", 1000);
+        try {
+            JsonNode install = node.startReadyAgent(Manifests.rendered("base")).initSpecification();
+
+            for (String set : List.of("bounding", "effective", "permitted")) {
+                assertThat(install.at("/process/capabilities").path(set).valueStream())
+                        .as(set)
+                        .extracting(JsonNode::asText)
+                        .containsExactly("CAP_DAC_OVERRIDE");
+            }
+            assertThat(install.at("/process/noNewPrivileges").asBoolean()).isTrue();
+            assertThat(install.at("/root/readonly").asBoolean()).isTrue();
+            assertThat(install.at("/linux/seccomp/defaultAction").asText()).isEqualTo("SCMP_ACT_ERRNO");
+        } finally {
+            Files.setAttribute(plugins, "unix:uid", 0);
         }
     }
 
