@@ -120,6 +120,19 @@ class BindingTest {
                 .isEqualTo(CanonicalXml.withoutOurs(first, Set.of("second")));
     }
 
+    /** What the target is told goes nowhere, but a refusal fails the migration; and the source's domain must fit there. */
+    @Test
+    void targetOfAMigrationIsToldWhatTheSourceWas() throws Exception {
+        Binding binding = new Binding(Binding.DEFAULT_NAME, Binding.DEFAULT_HOOKS_FOLDER, folder.resolve("none"));
+        byte[] domain = new Domain().xml();
+
+        byte[] source = binding.define(Vmi.withFast().multiqueue().cpu(4, 1, 1).json(), domain);
+        byte[] target = binding.define(
+                Vmi.withFast().multiqueue().cpu(4, 1, 1).migrating().json(), domain);
+
+        assertThat(target).asString().isEqualTo(new String(source, StandardCharsets.UTF_8));
+    }
+
     @Test
     void interfaceThatWasUnpluggedIsTakenOut() throws Exception {
         Binding binding = new Binding(Binding.DEFAULT_NAME, Binding.DEFAULT_HOOKS_FOLDER, folder.resolve("none"));

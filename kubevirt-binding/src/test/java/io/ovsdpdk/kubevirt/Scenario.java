@@ -14,6 +14,20 @@ record Scenario(String name, Vmi vmi, String domain, String networkInfo, List<St
             + "<alias name=\"ua-default\"/><rom enabled=\"no\"/></interface>";
     private static final String FAST = "<source type='unix' path='/var/run/kubevirt-hooks/ovs-dpdk/sockets/"
             + "pod115dc3606fb.sock' mode='server'/>";
+    /** Libvirt chose the PCI address on the source; the guest knows it. */
+    private static final String MIGRATED = """
+            <interface type='vhostuser'>
+                  <mac address='02:00:00:00:00:0a'/>
+                  <source type='unix' path='/var/run/kubevirt-hooks/ovs-dpdk/sockets/pod115dc3606fb.sock' mode='server'/>
+                  <target dev=''/>
+                  <model type='virtio-non-transitional'/>
+                  <driver queues='4' rx_queue_size='1024' tx_queue_size='1024'/>
+                  <mtu size='9000'/>
+                  <alias name='ua-fast'/>
+                  <rom enabled='no'/>
+                  <address type='pci' domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>
+                </interface>""";
+
     private static final String SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>";
     private static final String CELL = "<cell id=\"%d\" cpus=\"%s\" memory=\"2097152\" unit=\"KiB\"/>";
     private static final String NUMA = "<numa>" + CELL.formatted(0, "0-1") + CELL.formatted(1, "2-3") + "</numa>";
@@ -290,13 +304,27 @@ record Scenario(String name, Vmi vmi, String domain, String networkInfo, List<St
                         "",
                         List.of(FAST, SHARED)),
                 of(
-                        "a VM that was migrated",
-                        Vmi.withFast().with(vmi -> vmi.withObject("/status/migrationState")
-                                .put("sourceNode", "node-a")
-                                .put("targetNode", "node-b")
-                                .put("completed", true)),
-                        usual(),
-                        FAST),
+                        "the target of a migration, whose launcher asks with a domain of its own making",
+                        Vmi.withFast().multiqueue().cpu(4, 1, 1).migrating(),
+                        usual().rest(
+                                        "<cputune><vcpupin vcpu=\"0\" cpuset=\"7\"/><emulatorpin cpuset=\"8\"/></cputune>"),
+                        FAST + "<model type='virtio-non-transitional'/><driver queues='4' rx_queue_size='1024'",
+                        SHARED),
+                new Scenario(
+                        "a VM that was migrated, whose domain is the source's as libvirt tells it",
+                        Vmi.withFast().multiqueue().cpu(4, 1, 1).migrated(),
+                        usual().memoryBacking("\n    <source type='memfd'/>\n    <access mode='shared'/>\n  ")
+                                .device(MIGRATED)
+                                .device("<memballoon model='none'/>")
+                                .rest("<seclabel type='none' model='none'/>")
+                                .rest("<seclabel type='dynamic' model='dac' relabel='yes'>"
+                                        + "<label>+107:+107</label><imagelabel>+107:+107</imagelabel></seclabel>")
+                                .text(),
+                        "{\"interfaces\":[{\"network\":\"fast\",\"mac\":\"02:00:00:00:00:0a\",\"mtu\":9000}]}",
+                        List.of(
+                                "<mac address='02:00:00:00:00:0a'/>" + FAST,
+                                "<driver queues='4' rx_queue_size='1024' tx_queue_size='1024'/><mtu size='9000'/>",
+                                "<address type='pci' domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>")),
                 fast(
                         "one that was unplugged beside one that was not",
                         Vmi.withFast().ours("gone", gone -> gone.put("state", "absent")),

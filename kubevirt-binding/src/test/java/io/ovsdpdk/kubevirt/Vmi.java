@@ -75,6 +75,52 @@ final class Vmi {
         return this;
     }
 
+    /** As it is when the launcher on the target prepares itself: the source still has it. */
+    Vmi migrating() {
+        json.withObject("/metadata/labels")
+                .put("kubevirt.io/nodeName", "node-a")
+                .put("kubevirt.io/migrationTargetNodeName", "node-b");
+        ObjectNode status = json.withObject("/status")
+                .put("phase", "Running")
+                .put("nodeName", "node-a")
+                .put("migrationMethod", "LiveMigration")
+                .put("migrationTransport", "Unix");
+        status.putArray("interfaces")
+                .addObject()
+                .put("name", "fast")
+                .put("mac", "02:00:00:00:00:0a")
+                .put("podInterfaceName", PodInterfaceName.ofSecondary("fast"))
+                .put("queueCount", 4)
+                .put("infoSource", "domain, multus-status");
+        status.withObject("/migrationState")
+                .put("migrationUid", "c6a8b0a6-0b52-4a0e-9f39-9f5a6f7f2f6e")
+                .put("sourceNode", "node-a")
+                .put("sourcePod", "virt-launcher-vm-aaaaa")
+                .put("targetNode", "node-b")
+                .put("targetPod", "virt-launcher-vm-bbbbb")
+                .put("targetNodeAddress", "10.244.1.2")
+                .withArray("targetCPUSet")
+                .add(7)
+                .add(8);
+        return this;
+    }
+
+    /** As it is afterwards. */
+    Vmi migrated() {
+        migrating();
+        json.withObject("/metadata/labels")
+                .put("kubevirt.io/nodeName", "node-b")
+                .remove("kubevirt.io/migrationTargetNodeName");
+        json.withObject("/status").put("nodeName", "node-b");
+        json.withObject("/status/migrationState")
+                .put("startTimestamp", "2026-01-02T03:04:05Z")
+                .put("endTimestamp", "2026-01-02T03:04:09Z")
+                .put("mode", "PreCopy")
+                .put("targetNodeDomainDetected", true)
+                .put("completed", true);
+        return this;
+    }
+
     /** What is not worth a method of its own. */
     Vmi with(Consumer<ObjectNode> change) {
         change.accept(json);
