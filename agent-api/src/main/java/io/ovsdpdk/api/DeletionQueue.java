@@ -1,13 +1,16 @@
 package io.ovsdpdk.api;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,7 +25,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -154,7 +160,7 @@ public final class DeletionQueue {
      */
     public void leave(AttachmentId id, Held held) throws IOException {
         Path file = folder().resolve(name(id) + SUFFIX);
-        if (!Files.exists(file) && files().size() >= CAPACITY) {
+        if (!Files.exists(file) && files(SUFFIX).size() >= CAPACITY) {
             throw new IOException(folder + " holds " + CAPACITY + " deletions, which is the limit");
         }
         Path fresh = file.resolveSibling(name(id) + FRESH);
@@ -172,26 +178,72 @@ public final class DeletionQueue {
     /**
      * What is in the queue now. A file that holds no deletion is removed: nobody can say what it was to be.
      *
+     * @param entries the deletions
+     * @param unreadable what can't be read or removed, and why; it keeps the others from nothing
+     */
+    public record Contents(List<Entry> entries, Map<Path, String> unreadable) {}
+
+    /**
+     * What is in the queue now.
+     *
      * @throws IOException when the folder can't be read
      */
-    public List<Entry> entries() throws IOException {
+    public Contents read() throws IOException {
         List<Entry> entries = new ArrayList<>();
-        for (Path file : files()) {
+        Map<Path, String> unreadable = new TreeMap<>();
+        for (Path file : files(SUFFIX)) {
             try {
-                Object version = version(file);
-                if (Wire.decodeRequest(Files.readAllBytes(file)) instanceof Request.Delete(AttachmentId id)) {
-                    entries.add(new Entry(id, file, version));
+                Optional<Entry> entry = read(file);
+                if (entry.isPresent()) {
+                    entries.add(entry.get());
                 } else {
                     Files.deleteIfExists(file);
                 }
-            } catch (CniException e) {
-                Files.deleteIfExists(file);
             } catch (NoSuchFileException e) {
                 // carried out by somebody else meanwhile
                 continue;
+            } catch (IOException e) {
+                unreadable.put(file, e.toString());
             }
         }
-        return entries;
+        return new Contents(entries, unreadable);
+    }
+
+    /** Empty when it holds no deletion. */
+    private static Optional<Entry> read(Path file) throws IOException {
+        // Whatever else it is could keep a reader waiting for ever
+        if (!Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .isRegularFile()) {
+            throw new IOException("it is no file");
+        }
+        Object version = version(file);
+        byte[] line;
+        try (InputStream input = Files.newInputStream(file, LinkOption.NOFOLLOW_LINKS)) {
+            line = input.readNBytes(Json.MAX_BYTES + 1);
+        }
+        try {
+            return Wire.decodeRequest(line) instanceof Request.Delete(AttachmentId id)
+                    ? Optional.of(new Entry(id, file, version))
+                    : Optional.empty();
+        } catch (CniException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** Whether there are files that a plugin writes, or wrote when it was killed. */
+    public boolean hasHalfWritten() throws IOException {
+        return !files(FRESH).isEmpty();
+    }
+
+    /**
+     * Removes what plugins left half written when they were killed. Who writes holds the lock, so all of it is theirs.
+     *
+     * @param held shows that the caller holds the lock
+     */
+    public void removeHalfWritten(Held held) throws IOException {
+        for (Path file : files(FRESH)) {
+            Files.deleteIfExists(file);
+        }
     }
 
     /**
@@ -210,10 +262,12 @@ public final class DeletionQueue {
         }
     }
 
-    private List<Path> files() throws IOException {
+    private List<Path> files(String ending) throws IOException {
         List<Path> files = new ArrayList<>();
-        try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder(), "*" + SUFFIX)) {
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder(), "*" + ending)) {
             stream.forEach(files::add);
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
         }
         return files;
     }

@@ -29,7 +29,7 @@ class DeletionQueueTest {
     }
 
     private List<AttachmentId> left() throws IOException {
-        return queue.entries().stream().map(DeletionQueue.Entry::id).toList();
+        return queue.read().entries().stream().map(DeletionQueue.Entry::id).toList();
     }
 
     @Test
@@ -68,7 +68,7 @@ class DeletionQueueTest {
     void removedIsGone() throws Exception {
         try (DeletionQueue.Held held = queue.lock(PATIENCE)) {
             queue.leave(ID, held);
-            queue.remove(queue.entries().getFirst(), held);
+            queue.remove(queue.read().entries().getFirst(), held);
             assertThat(left()).isEmpty();
         }
     }
@@ -77,7 +77,7 @@ class DeletionQueueTest {
     void deletionThatWasLeftAnewIsNotRemovedWithTheOldOne() throws Exception {
         try (DeletionQueue.Held held = queue.lock(PATIENCE)) {
             queue.leave(ID, held);
-            DeletionQueue.Entry old = queue.entries().getFirst();
+            DeletionQueue.Entry old = queue.read().entries().getFirst();
             queue.leave(ID, held);
 
             queue.remove(old, held);
@@ -95,6 +95,45 @@ class DeletionQueueTest {
         try (Stream<Path> files = Files.list(queue.folder())) {
             assertThat(files).isEmpty();
         }
+    }
+
+    @Test
+    void whatIsNoFileKeepsTheOthersFromNothing() throws Exception {
+        Path foreign =
+                Files.createDirectories(queue.folder().resolve("0.json/full")).getParent();
+        Path link = Files.createSymbolicLink(queue.folder().resolve("1.json"), Path.of("/dev/zero"));
+        try (DeletionQueue.Held held = queue.lock(PATIENCE)) {
+            queue.leave(ID, held);
+        }
+
+        DeletionQueue.Contents contents = queue.read();
+
+        assertThat(contents.entries()).extracting(DeletionQueue.Entry::id).containsExactly(ID);
+        assertThat(contents.unreadable()).containsOnlyKeys(foreign, link);
+        assertThat(foreign).exists();
+    }
+
+    @Test
+    void fileThatIsTooLongIsRemoved() throws Exception {
+        Files.write(queue.folder().resolve("x.json"), new byte[2 * Json.MAX_BYTES]);
+
+        assertThat(left()).isEmpty();
+        assertThat(queue.folder().resolve("x.json")).doesNotExist();
+    }
+
+    @Test
+    void whatAKilledPluginLeftHalfWrittenGoes() throws Exception {
+        assertThat(queue.hasHalfWritten()).isFalse();
+        Path half = Files.writeString(queue.folder().resolve("x.new"), "{\"op\":");
+        assertThat(queue.hasHalfWritten()).isTrue();
+
+        try (DeletionQueue.Held held = queue.lock(PATIENCE)) {
+            queue.leave(ID, held);
+            queue.removeHalfWritten(held);
+        }
+
+        assertThat(half).doesNotExist();
+        assertThat(left()).containsExactly(ID);
     }
 
     @Test

@@ -217,7 +217,7 @@ class DelTest {
 
     private List<AttachmentId> left() throws IOException {
         return new DeletionQueue(ContainerRuntime.deletions(folder))
-                .entries().stream().map(DeletionQueue.Entry::id).toList();
+                .read().entries().stream().map(DeletionQueue.Entry::id).toList();
     }
 
     @ParameterizedTest
@@ -230,7 +230,9 @@ class DelTest {
         assertThat(answer.stderr())
                 .contains("level=warn command=DEL", runtime.nodeConfiguration().toString());
         assertThat(answer.status()).isZero();
-        assertThat(new DeletionQueue(ContainerRuntime.deletions(folder.resolve("usual"))).entries())
+        assertThat(new DeletionQueue(ContainerRuntime.deletions(folder.resolve("usual")))
+                        .read()
+                        .entries())
                 .hasSize(1);
         assertThat(ipam.commands()).containsExactly("DEL");
     }

@@ -59,7 +59,7 @@ class OtherVersionTest {
 
     private List<AttachmentId> left() throws IOException {
         return new DeletionQueue(ContainerRuntime.deletions(folder))
-                .entries().stream().map(DeletionQueue.Entry::id).toList();
+                .read().entries().stream().map(DeletionQueue.Entry::id).toList();
     }
 
     @ParameterizedTest

@@ -4,6 +4,7 @@ import io.ovsdpdk.api.DeletionQueue;
 import io.ovsdpdk.ovsdb.Deadline;
 import java.io.IOException;
 import java.nio.file.ClosedWatchServiceException;
+import java.nio.file.Path;
 import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
@@ -49,6 +51,9 @@ final class LeftDeletions implements AutoCloseable {
     /** What was begun and is in the queue still; no more than that has room for. Belongs to the one thread that looks. */
     private final Map<DeletionQueue.Entry, Future<?>> begun = new HashMap<>();
 
+    /** What could not be read at the last look. Likewise. */
+    private Map<Path, String> unread = Map.of();
+
     /** @throws IOException when the queue's folder can't be made or watched */
     LeftDeletions(DeletionQueue queue, Attachments attachments) throws IOException {
         this.queue = queue;
@@ -62,18 +67,14 @@ final class LeftDeletions implements AutoCloseable {
         return queue.lock(LOCK_PATIENCE);
     }
 
-    /**
-     * Carries out what is in the queue now. A deletion that can't be finished goes on in the background like any other.
-     *
-     * @throws IOException when the queue can't be read
-     */
-    void carryOut() throws IOException, InterruptedException {
-        begin();
+    /** Carries out what is in the queue now. A deletion that can't be finished goes on in the background like any other. */
+    void carryOut() throws InterruptedException {
+        workOff(true);
         Deadline enough = Deadline.after(START_PATIENCE);
         for (Future<?> deletion : begun.values()) {
             awaitAttempt(deletion, enough);
         }
-        takeOff();
+        workOff(false);
     }
 
     private static void awaitAttempt(Future<?> deletion, Deadline deadline) throws InterruptedException {
@@ -86,10 +87,26 @@ final class LeftDeletions implements AutoCloseable {
 
     /** Those that are new in the queue. What is not there any more, or was left anew, is not waited for. */
     private void begin() throws IOException {
-        List<DeletionQueue.Entry> entries = queue.entries();
+        DeletionQueue.Contents contents = queue.read();
+        List<DeletionQueue.Entry> entries = contents.entries();
         begun.keySet().retainAll(Set.copyOf(entries));
         for (DeletionQueue.Entry entry : entries) {
             begun.computeIfAbsent(entry, _ -> attachments.beginDeletion(entry.id()));
+        }
+        tell(contents.unreadable());
+        if (queue.hasHalfWritten()) {
+            try (DeletionQueue.Held held = lock()) {
+                queue.removeHalfWritten(held);
+            }
+        }
+    }
+
+    /** Once, and not at each look. */
+    private void tell(Map<Path, String> unreadable) {
+        if (!unreadable.equals(unread)) {
+            unreadable.forEach((file, reason) ->
+                    LOG.warn("no deletion that a plugin left, or one that can't be read: file={} {}", file, reason));
+            unread = unreadable;
         }
     }
 
@@ -140,7 +157,11 @@ final class LeftDeletions implements AutoCloseable {
         }
     }
 
-    /** @param look at what is new, too */
+    /**
+     * Whatever is wrong with the queue must not end the agent, nor the watch for good.
+     *
+     * @param look at what is new, too
+     */
     private void workOff(boolean look) {
         try {
             if (look) {
@@ -149,6 +170,10 @@ final class LeftDeletions implements AutoCloseable {
             takeOff();
         } catch (IOException e) {
             LOG.warn("the queue of deletions can't be worked off: {}", e.toString());
+        } catch (RejectedExecutionException e) {
+            LOG.debug("the agent stops: what is in the queue is left to the next one");
+        } catch (RuntimeException e) {
+            LOG.error("a bug in the queue of deletions", e);
         }
     }
 

@@ -8,6 +8,7 @@ import io.ovsdpdk.api.AttachmentId;
 import io.ovsdpdk.api.DeletionQueue;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -49,7 +50,7 @@ class LeftDeletionsTest extends AttachmentsOnASwitch {
         }
 
         agent.assertNothingOf(id);
-        assertThat(queue.entries()).isEmpty();
+        assertThat(queue.read().entries()).isEmpty();
     }
 
     @Test
@@ -61,7 +62,7 @@ class LeftDeletionsTest extends AttachmentsOnASwitch {
         try (LeftDeletions left = new LeftDeletions(queue, agent.attachments)) {
             left.carryOut();
         }
-        assertThat(queue.entries()).hasSize(1);
+        assertThat(queue.read().entries()).hasSize(1);
 
         agent.restart();
         ovs.database().start();
@@ -71,7 +72,7 @@ class LeftDeletionsTest extends AttachmentsOnASwitch {
         }
 
         agent.assertNothingOf(id);
-        assertThat(queue.entries()).isEmpty();
+        assertThat(queue.read().entries()).isEmpty();
     }
 
     @Test
@@ -88,12 +89,29 @@ class LeftDeletionsTest extends AttachmentsOnASwitch {
 
             leave(written);
 
-            await().until(() -> queue.entries().size() == 1);
-            assertThat(queue.entries().getFirst().id()).isEqualTo(id);
+            await().until(() -> queue.read().entries().size() == 1);
+            assertThat(queue.read().entries().getFirst().id()).isEqualTo(id);
             ovs.database().start();
-            await().until(() -> queue.entries().isEmpty());
+            await().until(() -> queue.read().entries().isEmpty());
         }
         await().untilAsserted(() -> agent.assertNothingOf(written));
-        agent.assertNothingOf(id);
+        await().untilAsserted(() -> agent.assertNothingOf(id));
+    }
+
+    @Test
+    void watcherGoesOnWhateverIsInTheFolderAndClearsWhatAKilledPluginLeft() throws Exception {
+        agent.add(id);
+        Path half = Files.writeString(queue.folder().resolve("x.new"), "{");
+        Files.createDirectories(queue.folder().resolve("0.json/full"));
+        try (LeftDeletions left = new LeftDeletions(queue, agent.attachments)) {
+            left.follow();
+            await().until(() -> Files.notExists(half));
+            Path second = Files.writeString(queue.folder().resolve("y.new"), "{");
+
+            leave(id);
+
+            await().until(() -> queue.read().entries().isEmpty() && Files.notExists(second));
+        }
+        await().untilAsserted(() -> agent.assertNothingOf(id));
     }
 }
