@@ -75,10 +75,9 @@ final class DelCommand {
             return;
         }
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
-            // An agent that starts listens before it reads the queue: see DeletionQueue. One that could not do it, in
-            // all
-            // the time that there is perhaps, could not again; the runtime may not wait for that, and it reads the
-            // queue
+            // An agent that starts listens before it reads the queue: see DeletionQueue. One that could not do it,
+            // perhaps
+            // in all the time that there is, could not again; the runtime may not wait for that, and it reads the queue
             if (first == Attempt.RECEIVED || !agent.listens()) {
                 leave(queue, held, id);
                 return;
