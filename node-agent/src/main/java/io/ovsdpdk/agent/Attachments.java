@@ -85,7 +85,7 @@ final class Attachments implements AutoCloseable {
         this.announcements = new Announcements(nanoTime);
         this.removals = new Removals(known, locks, plans, ports, this.folders, announcements, gone -> {
             conditions.remove(gone.id());
-            places.cluster().detached(gone.pod());
+            places.cluster().detached(gone.pod(), gone.toPodInterface());
         });
         this.earlierSandboxes = new EarlierSandboxes(known, plans, ports, announcements, removals);
     }

@@ -133,6 +133,17 @@ final class AnnotationText {
         return open + (open.equals("[") ? "" : ",") + write(element) + "]";
     }
 
+    /** With one element less in the array, which is all of the text; one comma goes with it. */
+    static String withoutElement(String text, Span element) {
+        String before = text.substring(0, element.start());
+        String behind = text.substring(element.end());
+        if (behind.stripLeading().startsWith(",")) {
+            return before + behind.stripLeading().substring(1).stripLeading();
+        }
+        String others = before.stripTrailing();
+        return (others.endsWith(",") ? others.substring(0, others.length() - 1) : others) + behind;
+    }
+
     /** Without a {@code =}, on which app-netutil would drop the whole annotation: JSON can say it otherwise. */
     static String write(JsonNode value) {
         try {

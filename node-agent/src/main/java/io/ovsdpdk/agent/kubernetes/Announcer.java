@@ -6,6 +6,7 @@ import io.ovsdpdk.api.PodIdentity;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,6 +21,9 @@ import java.util.function.Function;
  * virtual thread of its own while there is something to do.
  */
 public final class Announcer implements PodListener, AutoCloseable {
+    /** Phases that a pod does not leave. */
+    private static final Set<String> ENDED = Set.of("Succeeded", "Failed");
+
     private final NodePods pods;
     private final Function<Pod, List<PodInterface>> interfaces;
     private final PodRequests requests;
@@ -56,13 +60,22 @@ public final class Announcer implements PodListener, AutoCloseable {
                 });
     }
 
-    /** An interface of a pod was removed: where another one of its name is there, the pod is told of that. */
-    public void detached(PodIdentity pod) {
+    /**
+     * An interface of a pod was removed: what the pod was told of it goes, and where another one of its name is there, the
+     * pod is told of that. To a pod that ends nothing is said any more.
+     */
+    public void detached(PodIdentity pod, PodInterface gone) {
         pods.find(pod.namespace(), pod.name())
-                .filter(found -> NodePods.isOf(found, pod))
+                .filter(found -> NodePods.isOf(found, pod) && !isEnding(found))
                 .ifPresent(found -> Optional.ofNullable(
                                 conversations.get(found.getMetadata().getUid()))
-                        .ifPresent(conversation -> conversation.hear(found)));
+                        .ifPresent(conversation -> conversation.hear(found, List.of(gone))));
+    }
+
+    private static boolean isEnding(Pod pod) {
+        return pod.getMetadata().getDeletionTimestamp() != null
+                || pod.getStatus() != null
+                        && ENDED.contains(String.valueOf(pod.getStatus().getPhase()));
     }
 
     private boolean isThere(Pod pod) {

@@ -78,8 +78,8 @@ public final class Cluster implements AutoCloseable {
     }
 
     /** An interface of a pod was removed. */
-    public void detached(PodIdentity pod) {
-        announcer.ifPresent(found -> found.detached(pod));
+    public void detached(PodIdentity pod, PodInterface gone) {
+        announcer.ifPresent(found -> found.detached(pod, gone));
     }
 
     /**

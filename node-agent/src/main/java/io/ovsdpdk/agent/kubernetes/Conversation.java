@@ -61,6 +61,9 @@ final class Conversation {
     /** The newest that is known of the pod. */
     private Pod pod;
 
+    /** Of ours that are no longer in the pod, until that is said or there was nothing to say of them. */
+    private final Set<PodInterface> departed = new LinkedHashSet<>();
+
     /** Whether there may be something to say that the thread has not looked at. */
     private boolean due;
 
@@ -90,14 +93,20 @@ final class Conversation {
         this.threads = threads;
     }
 
-    /** The pod is, or was a moment ago, like this; or its interfaces changed. */
+    /** The pod is, or was a moment ago, like this; or it got an interface. */
     void hear(Pod seen) {
+        hear(seen, List.of());
+    }
+
+    /** Likewise, and these are no longer in it. */
+    void hear(Pod seen, List<PodInterface> gone) {
         lock.lock();
         try {
             if (over) {
                 return;
             }
             know(seen);
+            departed.addAll(gone);
             due = true;
             changed.signal();
             if (!running) {
@@ -200,13 +209,16 @@ final class Conversation {
 
     private Outcome speak(Pod read) throws InterruptedException {
         Set<String> found = new LinkedHashSet<>();
-        Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), found::add);
+        List<PodInterface> gone = departed();
+        Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), gone, found::add);
         report(found);
         if (missing.isEmpty()) {
+            forget(gone);
             return Outcome.SAID;
         }
         try {
             learn(requests.patchStatus(read, PodPatch.of(read, missing)));
+            forget(gone);
             LOG.info("told: pod={} annotations={}", name(read), missing.keySet());
             return Outcome.TOLD;
         } catch (KubernetesClientException e) {
@@ -250,6 +262,24 @@ final class Conversation {
             lock.unlock();
         }
         return Outcome.UNHEARD;
+    }
+
+    private List<PodInterface> departed() {
+        lock.lock();
+        try {
+            return List.copyOf(departed);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void forget(List<PodInterface> gone) {
+        lock.lock();
+        try {
+            gone.forEach(departed::remove);
+        } finally {
+            lock.unlock();
+        }
     }
 
     private void learn(Pod answer) {

@@ -51,6 +51,32 @@ record LegacyAnnotations(String configurationData, Optional<String> mappedDir) {
                 unchanged(current, wanted).orElseGet(() -> AnnotationText.write(wanted)), Optional.of(mappedDir)));
     }
 
+    /**
+     * The configuration data when interfaces of ours are no longer in the pod: without their entries.
+     *
+     * @throws MalformedAnnotationException when it can't be read, and one of them was told in it
+     */
+    static Optional<String> without(Optional<String> current, List<PodInterface> departed)
+            throws MalformedAnnotationException {
+        List<PodInterface> told =
+                departed.stream().filter(PodInterface::legacyAnnotations).toList();
+        if (told.isEmpty()) {
+            return current;
+        }
+        ArrayNode left = Json.array();
+        for (JsonNode entry : entries(current)) {
+            if (told.stream().noneMatch(gone -> isOf(entry, gone))) {
+                left.add(entry);
+            }
+        }
+        return entries(current).equals(left) ? current : Optional.of(AnnotationText.write(left));
+    }
+
+    private static boolean isOf(JsonNode entry, PodInterface ours) {
+        return entry.path("containerId").asText().equals(ours.containerId())
+                && entry.path("ifName").asText().equals(ours.ifname());
+    }
+
     /** Data that can't be read is none of ours. */
     private static Optional<LegacyAnnotations> withoutStale(Optional<String> current, List<PodInterface> interfaces) {
         try {

@@ -52,6 +52,28 @@ final class NetworkStatus {
         return text.equals(written.orElse("[]")) ? Optional.empty() : Optional.of(text);
     }
 
+    /**
+     * The annotation of a pod without Multus when interfaces of ours are no longer in it: without the entries that we
+     * wrote for them.
+     *
+     * @throws MalformedAnnotationException when it can't be read
+     */
+    static Optional<String> without(Optional<String> current, List<PodInterface> departed)
+            throws MalformedAnnotationException {
+        if (current.isEmpty() || current.get().isBlank()) {
+            return current;
+        }
+        String text = current.get();
+        for (PodInterface gone : departed) {
+            Optional<Entry> told =
+                    entry(text, gone).filter(entry -> !isOfDefaultNetwork(entry) && hasAddress(entry.value(), gone));
+            if (told.isPresent()) {
+                text = AnnotationText.withoutElement(text, told.get().place());
+            }
+        }
+        return Optional.of(text);
+    }
+
     private static String withDeviceInfo(String text, PodInterface ours) throws MalformedAnnotationException {
         Optional<Entry> entry = entry(text, ours);
         return entry.isEmpty() ? text : completed(text, entry.get(), ours);
@@ -80,7 +102,7 @@ final class NetworkStatus {
     /** With what the last ADD gave. What others said of the same interface stays; of one with another address nothing does. */
     private static ObjectNode renewed(ObjectNode entry, PodInterface ours) {
         ObjectNode given = toEntry(ours);
-        if (!entry.path("mac").asText().equalsIgnoreCase(mac(ours))) {
+        if (!hasAddress(entry, ours)) {
             return given;
         }
         ObjectNode renewed = entry.deepCopy();
@@ -131,6 +153,10 @@ final class NetworkStatus {
     private static String withoutPrefix(String cidr) {
         int slash = cidr.indexOf('/');
         return slash < 0 ? cidr : cidr.substring(0, slash);
+    }
+
+    private static boolean hasAddress(ObjectNode entry, PodInterface ours) {
+        return entry.path("mac").asText().equalsIgnoreCase(mac(ours));
     }
 
     private static String mac(PodInterface ours) {

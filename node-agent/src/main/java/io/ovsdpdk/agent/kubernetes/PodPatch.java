@@ -21,35 +21,60 @@ final class PodPatch {
      * The annotations that must change, and to what; empty when there is nothing to do, yet.
      *
      * @param interfaces all of ours in the pod
+     * @param departed those of ours that are no longer in it, and of which it may have been told
      * @param problems gets what keeps an annotation from being completed, a line for people each
      */
-    static Map<String, String> missing(Pod pod, List<PodInterface> interfaces, Consumer<String> problems) {
+    static Map<String, String> missing(
+            Pod pod, List<PodInterface> interfaces, List<PodInterface> departed, Consumer<String> problems) {
         Map<String, String> current = annotations(pod);
         boolean multus = !current.getOrDefault(NetworkStatus.NETWORKS, "").isBlank();
         Optional<String> status = Optional.ofNullable(current.get(NetworkStatus.ANNOTATION));
-        if (interfaces.isEmpty()
+        if (interfaces.isEmpty() && departed.isEmpty()
                 || multus && status.filter(text -> !text.isBlank()).isEmpty()) {
             // Multus is about to write: then all is told at once
             return Map.of();
         }
         Map<String, String> missing = new LinkedHashMap<>();
         try {
-            NetworkStatus.completed(status, multus, interfaces)
+            Optional<String> left = multus ? status : NetworkStatus.without(status, unsucceeded(departed, interfaces));
+            NetworkStatus.completed(left, multus, interfaces)
+                    .or(() -> left)
                     .ifPresent(text -> missing.put(NetworkStatus.ANNOTATION, text));
         } catch (MalformedAnnotationException e) {
             problems.accept(e.getMessage());
         }
         try {
-            LegacyAnnotations.of(Optional.ofNullable(current.get(LegacyAnnotations.CONFIGURATION_DATA)), interfaces)
-                    .ifPresent(legacy -> {
-                        missing.put(LegacyAnnotations.CONFIGURATION_DATA, legacy.configurationData());
-                        legacy.mappedDir().ifPresent(folder -> missing.put(LegacyAnnotations.MAPPED_DIR, folder));
-                    });
+            missing.putAll(legacy(
+                    Optional.ofNullable(current.get(LegacyAnnotations.CONFIGURATION_DATA)), interfaces, departed));
         } catch (MalformedAnnotationException | UnspeakableException e) {
             problems.accept(e.getMessage());
         }
         missing.entrySet().removeIf(wanted -> wanted.getValue().equals(current.get(wanted.getKey())));
         return missing;
+    }
+
+    /** The entry of one that has a successor of its name is that one's. */
+    private static List<PodInterface> unsucceeded(List<PodInterface> departed, List<PodInterface> interfaces) {
+        return departed.stream()
+                .filter(gone ->
+                        interfaces.stream().noneMatch(ours -> ours.ifname().equals(gone.ifname())))
+                .toList();
+    }
+
+    /** The folder stays when no entry is left: nobody reads it then. */
+    private static Map<String, String> legacy(
+            Optional<String> data, List<PodInterface> interfaces, List<PodInterface> departed)
+            throws MalformedAnnotationException, UnspeakableException {
+        Optional<String> left = LegacyAnnotations.without(data, departed);
+        Map<String, String> wanted = new LinkedHashMap<>();
+        left.ifPresent(text -> wanted.put(LegacyAnnotations.CONFIGURATION_DATA, text));
+        Optional<LegacyAnnotations> told =
+                interfaces.isEmpty() ? Optional.empty() : LegacyAnnotations.of(left, interfaces);
+        told.ifPresent(legacy -> {
+            wanted.put(LegacyAnnotations.CONFIGURATION_DATA, legacy.configurationData());
+            legacy.mappedDir().ifPresent(folder -> wanted.put(LegacyAnnotations.MAPPED_DIR, folder));
+        });
+        return wanted;
     }
 
     /**

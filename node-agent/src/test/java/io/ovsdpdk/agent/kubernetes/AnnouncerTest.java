@@ -661,6 +661,152 @@ class AnnouncerTest {
                         warning -> assertThat(warning).contains("configuration-data is not JSON", "nor this"));
     }
 
+    /** The interface is gone, and what is left of ours is in the pod. */
+    private void detach(Pod pod, PodInterface gone, PodInterface... left) {
+        interfaces.put(pod.getMetadata().getName(), List.of(left));
+        announcer.detached(
+                new PodIdentity(
+                        "default",
+                        pod.getMetadata().getName(),
+                        pod.getMetadata().getUid()),
+                gone);
+    }
+
+    /** As an application of the pod finds them. */
+    private List<String> toldInOldStyle(Pod pod) {
+        return json(annotations(pod).getOrDefault(LegacyAnnotations.CONFIGURATION_DATA, "[]"))
+                .findValuesAsText("ifName");
+    }
+
+    @Test
+    void interfaceThatIsUnpluggedIsNoLongerTold() {
+        PodInterface net2 = ours("net2", "/var/run/vhost/net2.sock", Recorded.MAC, true);
+        Pod pod = podOfMultus("p1");
+        multusWrites(pod, "[{\"interface\": \"net1\"}, {\"interface\": \"net2\"}]");
+        write(
+                pod,
+                LegacyAnnotations.CONFIGURATION_DATA,
+                "[{\"containerId\":\"c0ffee\",\"ifName\":\"memif0\",\"x\":1.50}]");
+        attach(pod, LEGACY_NET1, net2);
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("memif0", "net1", "net2")));
+        server.forgetRequests();
+
+        detach(pod, LEGACY_NET1, net2);
+
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("memif0", "net2")));
+        assertThat(agentsRequests()).hasSize(1);
+        assertThat(annotations(pod))
+                .hasEntrySatisfying(LegacyAnnotations.CONFIGURATION_DATA, text -> assertThat(text)
+                        .startsWith("[{\"containerId\":\"c0ffee\",\"ifName\":\"memif0\",\"x\":1.50},"))
+                .hasEntrySatisfying(NetworkStatus.ANNOTATION, text -> assertThat(text)
+                        .as("what Multus wrote, it takes back")
+                        .contains("net1"));
+
+        detach(pod, net2);
+
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("memif0")));
+        assertThat(agentsRequests()).hasSize(2);
+    }
+
+    @Test
+    void interfaceThatIsUnpluggedWhileTheApiServerIsAwayIsNoLongerToldLater() {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> isTold(pod));
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> isPatch(request) && patches.getAndIncrement() < 3
+                ? Optional.of(new MockResponse().setResponseCode(503))
+                : Optional.empty());
+
+        detach(pod, LEGACY_NET1);
+
+        soon().until(() -> toldInOldStyle(pod).isEmpty());
+        assertThat(annotations(pod)).containsEntry(NetworkStatus.ANNOTATION, "[]");
+        assertThat(patches).hasValue(4);
+    }
+
+    @Test
+    void interfaceThatIsPluggedInAgainIsTold() {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> isTold(pod));
+        detach(pod, LEGACY_NET1);
+        soon().until(() -> toldInOldStyle(pod).isEmpty());
+
+        attach(pod, LEGACY_NET1);
+
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("net1")));
+        assertThat(isTold(pod)).isTrue();
+    }
+
+    /** Its DEL comes late: the next one has the same name and address. */
+    @Test
+    void endOfASandboxBeforeTakesNothingOfTheNextOne() {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> isTold(pod));
+        write(
+                pod,
+                NetworkStatus.ANNOTATION,
+                annotations(pod).get(NetworkStatus.ANNOTATION).replace("\"dns\"", "\"x\":1,\"dns\""));
+        soon().until(() -> pods.find("default", "p1")
+                .orElseThrow()
+                .getMetadata()
+                .getAnnotations()
+                .toString()
+                .contains("\"x\":1"));
+        server.forgetRequests();
+
+        detach(
+                pod,
+                new PodInterface("deadbeef", "fast", LEGACY_NET1.attached(), true),
+                LEGACY_NET1,
+                ours("net2", "/var/run/vhost/net2.sock"));
+
+        soon().until(() -> !agentsRequests().isEmpty());
+        soon().until(() -> annotations(pod).get(NetworkStatus.ANNOTATION).contains("net2"));
+        assertThat(isTold(pod)).isTrue();
+        assertThat(annotations(pod).get(NetworkStatus.ANNOTATION)).contains("\"x\":1");
+        assertThat(toldInOldStyle(pod)).containsExactly("net1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"deleted", "Succeeded", "Failed"})
+    void podThatEndsIsToldNothingMore(String end) {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> isTold(pod));
+        PodBuilder ending = new PodBuilder(server.client().resource(pod).get());
+        if (end.equals("deleted")) {
+            // With a finalizer it stays for a while
+            server.client()
+                    .resource(ending.editMetadata()
+                            .addToFinalizers("test/finalizer")
+                            .endMetadata()
+                            .build())
+                    .update();
+            server.client().resource(pod).delete();
+        } else {
+            server.client()
+                    .resource(ending.withNewStatus().withPhase(end).endStatus().build())
+                    .updateStatus();
+        }
+        soon().until(() -> pods.find("default", "p1")
+                .filter(seen -> seen.getMetadata().getDeletionTimestamp() != null
+                        || seen.getStatus() != null
+                                && end.equals(seen.getStatus().getPhase()))
+                .isPresent());
+        server.forgetRequests();
+
+        detach(pod, LEGACY_NET1);
+        Pod marker = pod("marker", Map.of());
+        attach(marker, NET1);
+
+        soon().until(() -> isTold(marker));
+        assertThat(agentsRequests()).noneMatch(request -> request.contains("/p1/"));
+        assertThat(toldInOldStyle(pod)).containsExactly("net1");
+    }
+
     @Test
     void podsWithoutOurInterfacesAreNoConcernOfOurs() {
         Pod stranger = podOfMultus("stranger");

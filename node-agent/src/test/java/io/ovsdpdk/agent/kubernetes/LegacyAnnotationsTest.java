@@ -129,6 +129,27 @@ class LegacyAnnotationsTest {
                 .hasMessageContaining("userspace/configuration-data");
     }
 
+    @Test
+    void entryOfAnInterfaceThatIsGoneGoesAndOthersStay() throws Exception {
+        String others = "{\"containerId\":\"deadbeef\",\"ifName\":\"net1\",\"x\":1.50}";
+        String ours = of(Optional.empty(), NET1, NET2).configurationData();
+        String all = "[" + others + "," + ours.substring(1);
+
+        Optional<String> left = LegacyAnnotations.without(Optional.of(all), List.of(NET1));
+
+        assertThat(json(left.orElseThrow()).findValuesAsText("ifName")).containsExactly("net1", "net2");
+        assertThat(left.orElseThrow()).startsWith("[" + others + ",");
+        assertThat(LegacyAnnotations.without(left, List.of(NET1))).isEqualTo(left);
+        assertThat(LegacyAnnotations.without(Optional.empty(), List.of(NET1))).isEmpty();
+    }
+
+    /** It was never told there. */
+    @Test
+    void dataThatCanNotBeReadIsNoConcernOfAnInterfaceThatDidNotAsk() throws Exception {
+        assertThat(LegacyAnnotations.without(Optional.of("no JSON"), List.of(ours("net1", "/a/net1.sock"))))
+                .contains("no JSON");
+    }
+
     private static LegacyAnnotations of(Optional<String> current, PodInterface... interfaces)
             throws MalformedAnnotationException, UnspeakableException {
         return LegacyAnnotations.of(current, List.of(interfaces)).orElseThrow();

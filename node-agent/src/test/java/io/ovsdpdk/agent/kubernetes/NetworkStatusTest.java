@@ -231,6 +231,37 @@ class NetworkStatusTest {
         return NetworkStatus.completed(Optional.of(text), false, List.of(ours)).orElseThrow();
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "[%s]                 | []",
+                "[ %s ]               | [ ]",
+                "[%s, {\"a\": 1.50}]    | [{\"a\": 1.50}]",
+                "[{\"a\": 1.50} , %s ] | [{\"a\": 1.50}  ]",
+                "[3,%s,[] ]           | [3,[] ]"
+            })
+    void entryOfAnInterfaceThatIsGoneGoes(String around, String left) throws Exception {
+        String entry = "{\"interface\": \"net1\", \"mac\": \"" + Recorded.MAC + "\", \"x\": [{}, \",]\"]}";
+
+        assertThat(NetworkStatus.without(Optional.of(around.formatted(entry)), List.of(NET1)))
+                .contains(left);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"interface\": \"net2\", \"mac\": \"02:11:22:33:44:55\"}",
+                "{\"interface\": \"net1\", \"mac\": \"02:11:22:33:44:56\"}",
+                "{\"interface\": \"net1\"}",
+                "{\"interface\": \"net1\", \"mac\": \"02:11:22:33:44:55\", \"default\": true}"
+            })
+    void entryThatIsNotOfTheInterfaceThatIsGoneStays(String entry) throws Exception {
+        Optional<String> status = Optional.of("[" + entry + "]");
+
+        assertThat(NetworkStatus.without(status, List.of(NET1))).isEqualTo(status);
+    }
+
     @Test
     void withoutInterfacesThereIsNothingToDo() throws Exception {
         assertThat(NetworkStatus.completed(Optional.empty(), false, List.of())).isEmpty();
