@@ -136,6 +136,33 @@ class ToldPodsTest extends AttachmentsOnASwitch {
         assertThat(path(pod)).isEmpty();
     }
 
+    @Test
+    void podIsToldNoLongerOfWhatIsUnplugged() throws IOException {
+        Pod pod = pod("p1", Map.of());
+        ObjectNode network = agent.network().put("legacyAnnotations", true);
+        for (String ifname : List.of("net1", "net2")) {
+            assertThat(asked.apply(new Request.Add(
+                            request(ifname, identity(pod), network), Json.object(), Duration.ofSeconds(20))))
+                    .isInstanceOf(Reply.Added.class);
+        }
+        inTime().until(() -> names(pod, STATUS, "interface").equals(List.of("net1", "net2")));
+
+        asked.apply(new Request.Delete(new AttachmentId(id.containerId(), "net1")));
+
+        inTime().untilAsserted(() -> {
+            assertThat(names(pod, STATUS, "interface")).containsExactly("net2");
+            assertThat(names(pod, "userspace/configuration-data", "ifName")).containsExactly("net2");
+        });
+    }
+
+    private List<String> names(Pod pod, String annotation, String key) throws IOException {
+        Map<String, String> annotations =
+                server.client().resource(pod).get().getMetadata().getAnnotations();
+        return annotations == null
+                ? List.of()
+                : json(annotations.getOrDefault(annotation, "[]")).findValuesAsText(key);
+    }
+
     /** Both are there only when the pod was not known for sure: their UID is then no more than the runtime's word. */
     @Test
     void ofTwoSandboxesThePodIsToldOfTheNewerOneThatIsThere() throws IOException {
