@@ -127,13 +127,12 @@ public final class SocketAccess implements AutoCloseable {
     /**
      * Lets the switch into a folder that belongs to somebody else, whose rights stay as they are.
      *
+     * @return whether it was not let in before
      * @throws LinuxException {@link Errno#EOPNOTSUPP} on a file system without access control lists
      */
-    void open(Folder folder) throws LinuxException {
+    boolean open(Folder folder) throws LinuxException {
         lookIfUnknown();
-        if (!user.isRoot()) {
-            grant(folder.descriptor(), EXECUTE);
-        }
+        return !user.isRoot() && grant(folder.descriptor(), EXECUTE);
     }
 
     /** Takes back what {@link #open} gave: all rights are as if the switch had never been named. */
@@ -339,13 +338,15 @@ public final class SocketAccess implements AutoCloseable {
         }
     }
 
-    /** Changes nothing, and so causes no event, where the switch has the permission. */
-    private void grant(Descriptor file, int permission) throws LinuxException {
+    /** Changes nothing, and so causes no event, where the switch has the permission: then the answer is no. */
+    private boolean grant(Descriptor file, int permission) throws LinuxException {
         AccessControlList list = list(file);
-        if (!list.grants(user.uid(), permission)) {
-            set(file, ACCESS, list.granting(user.uid(), permission));
-            LOG.debug("opened to the switch: {}", file.label());
+        if (list.grants(user.uid(), permission)) {
+            return false;
         }
+        set(file, ACCESS, list.granting(user.uid(), permission));
+        LOG.debug("opened to the switch: {}", file.label());
+        return true;
     }
 
     private AccessControlList list(Descriptor file) throws LinuxException {

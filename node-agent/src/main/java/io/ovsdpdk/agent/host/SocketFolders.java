@@ -97,8 +97,8 @@ public final class SocketFolders {
      * Makes the folder and mounts it. What is missing of the folders that are ours to make is made root's; what is there
      * is left as it is, but must be folders. A socket folder that is ours gets its owner and mode also if it was there; one
      * that is not ours gets them when we make it. A mount that shows this very folder with the right flags stays; another
-     * one is replaced. If this fails, what it made is gone again. A mount that is made inside the folder later does not
-     * show in ours.
+     * one is replaced. If this fails, what it made is gone again, and another's folder has the rights that it had; a folder of
+     * ours that was there keeps its new ones. A mount that is made inside the folder later does not show in ours.
      *
      * @throws LinuxException {@link Errno#ENOENT} if the volume is missing, {@link Errno#ELOOP} or {@link Errno#ENOTDIR}
      *     if a link or a file is in the way below the trusted root and it is not one of our own names in a pod's volume,
@@ -145,8 +145,7 @@ public final class SocketFolders {
         FolderLocation location = folder.location();
         Folder.Child child = makeSocketFolder(parent, location);
         try (Folder container = child.folder()) {
-            openToSwitch(container, folder);
-            boolean createdMount = mountRoot.mount(container, mountRoot.nameOf(folder.mountPoint()));
+            boolean createdMount = openAndMount(container, folder);
             return new PreparedFolder(folder, parents, child.created(), createdMount);
         } catch (IOException e) {
             if (child.created()) {
@@ -205,13 +204,31 @@ public final class SocketFolders {
         }
     }
 
-    /** Looks, too, whether it can get there. */
-    private void openToSwitch(Folder container, SocketFolder folder) throws IOException {
-        if (folder.location().layout().isOurs()) {
-            access.openOwn(container);
-        } else {
-            access.open(container);
+    /** @return whether there was no such mount before */
+    private boolean openAndMount(Folder container, SocketFolder folder) throws IOException {
+        boolean letIn = openToSwitch(container, folder.location().layout());
+        try {
+            requireWay(container, folder);
+            return mountRoot.mount(container, mountRoot.nameOf(folder.mountPoint()));
+        } catch (IOException e) {
+            if (letIn) {
+                new Steps(e).take(() -> access.close(container));
+            }
+            throw e;
         }
+    }
+
+    /** @return whether another's folder has other rights now */
+    private boolean openToSwitch(Folder container, FolderLocation.Layout layout) throws LinuxException {
+        if (layout.isOurs()) {
+            access.openOwn(container);
+            return false;
+        }
+        return access.open(container);
+    }
+
+    /** For the switch, to the folder through our mount. */
+    private void requireWay(Folder container, SocketFolder folder) throws IOException {
         mountRoot.make();
         Optional<String> problem = access.problem(container, folder.mountPoint().getParent());
         if (problem.isPresent()) {

@@ -770,8 +770,12 @@ class SocketAccessTest {
         folders.rollback(folders.prepare(location));
 
         assertThat(modeOf(location.path())).isEqualTo(02777);
-        try (Folder opened = Folder.open(calls, location.path())) {
-            assertThat(calls.attribute(opened.descriptor(), ACCESS)).isEmpty();
+        assertThat(hasList(location.path())).isFalse();
+    }
+
+    private boolean hasList(Path path) throws LinuxException {
+        try (Folder opened = Folder.open(calls, path)) {
+            return calls.attribute(opened.descriptor(), ACCESS).isPresent();
         }
     }
 
@@ -804,6 +808,29 @@ class SocketAccessTest {
         assertThat(folders.verify(prepare()))
                 .as("the switch may be in the group")
                 .isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"volume", "sub-folder"})
+    void folderThatIsNotOursKeepsItsRightsWhereItIsRefused(String kind) throws IOException {
+        Path closed = sandbox.folder("closed");
+        Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
+        folders = new SocketFolders(calls, closed.resolve("p"), Nosymfollow.REQUIRED, access, LIMIT);
+        FolderLocation location = inVolume(kind);
+        Files.createDirectories(location.path());
+
+        assertThatExceptionOfType(IOException.class).isThrownBy(() -> folders.prepare(location));
+        assertThat(hasList(location.path())).isFalse();
+
+        Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwxr-xr-x"));
+        folders.prepare(location);
+        AccessControlList open = list(location.path(), ACCESS);
+        Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
+
+        assertThatExceptionOfType(IOException.class).isThrownBy(() -> folders.prepare(location));
+        assertThat(list(location.path(), ACCESS))
+                .as("another attachment uses it")
+                .isEqualTo(open);
     }
 
     @Test
