@@ -64,7 +64,8 @@ final class FolderWatch implements AutoCloseable {
             FolderWatch watch = new FolderWatch(calls, listener, ended, inotify, bell);
             Thread.ofPlatform().daemon().name("folder-watch").start(watch::run);
             return watch;
-        } catch (LinuxException e) {
+        } catch (LinuxException | RuntimeException | Error e) {
+            // An Error too: threads may be short
             calls.close(inotify);
             throw e;
         }

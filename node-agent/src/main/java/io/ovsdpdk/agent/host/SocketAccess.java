@@ -258,17 +258,34 @@ public final class SocketAccess implements AutoCloseable {
     /** In the thread of a watch that ended. */
     private void watchAnew() {
         try {
-            do {
-                forgetWatch();
-                watchAll();
-            } while (isUnwatched() && !closed.await(PAUSE.toNanos(), TimeUnit.NANOSECONDS));
+            boolean watched = isWatchedAnew();
+            while (!watched && !closed.await(PAUSE.toNanos(), TimeUnit.NANOSECONDS)) {
+                watched = isWatchedAnew();
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private synchronized void forgetWatch() {
+    /** What ended the watch, memory that is short for instance, may go on for a while, and take more than one shape. */
+    private boolean isWatchedAnew() {
+        try {
+            forgetWatch();
+            watchAll();
+            return !isUnwatched();
+        } catch (LinuxException | RuntimeException | Error e) {
+            LOG.error("socket folders are not watched yet, trying again: {}", e.toString());
+            return false;
+        }
+    }
+
+    /** One that this thread began, and has not looked at all folders since, ends. Fine for one that has ended. */
+    private synchronized void forgetWatch() throws LinuxException {
+        Optional<FolderWatch> before = watch;
         watch = Optional.empty();
+        if (before.isPresent()) {
+            before.get().close();
+        }
         followed.values().forEach(folder -> folder.watch = NOT_WATCHED);
     }
 

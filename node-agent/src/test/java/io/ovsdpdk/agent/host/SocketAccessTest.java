@@ -51,6 +51,12 @@ class SocketAccessTest {
         /** What the next reading of events fails with. */
         private final AtomicReference<Throwable> fault = new AtomicReference<>();
 
+        /** How many attempts to watch fail from now on. */
+        private final AtomicInteger unwatchable = new AtomicInteger();
+
+        /** How many looks of a watch's thread fail from now on. */
+        private final AtomicInteger blind = new AtomicInteger();
+
         /** Whether the rights of the file that is asked for next can't be read, then and ever after. */
         private volatile boolean breaking;
 
@@ -65,8 +71,21 @@ class SocketAccessTest {
             looks.incrementAndGet();
             if (Thread.currentThread().getName().equals("folder-watch")) {
                 passGate();
+                fail(blind);
             }
             return super.openEntry(at, name);
+        }
+
+        @Override
+        int addWatch(Descriptor inotify, String path, long events) throws LinuxException {
+            fail(unwatchable);
+            return super.addWatch(inotify, path, events);
+        }
+
+        private static void fail(AtomicInteger times) {
+            if (times.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                throw new OutOfMemoryError("for a test");
+            }
         }
 
         private void passGate() {
@@ -494,6 +513,33 @@ class SocketAccessTest {
 
         await().atMost(PATIENCE).untilAsserted(() -> assertThat(watches()).isEqualTo(before));
         assertThat(calls.fault).hasNullValue();
+    }
+
+    /** Memory that is short stays so for a while: the watch itself, and the look after it began, fail again. */
+    @ParameterizedTest
+    @CsvSource({"2, 0", "0, 2", "1, 2"})
+    void watchThatCanNotBeginAnewAtOnceDoesLater(int unwatchable, int blind) throws IOException {
+        SocketFolder folder = attach();
+        long before = watches();
+        long descriptors = Sandbox.openDescriptors();
+        calls.unwatchable.set(unwatchable);
+        calls.blind.set(blind);
+        calls.fault.set(new OutOfMemoryError("for a test"));
+
+        try (var _ = POD.listen(socketIn(folder), 077)) {
+            awaitConnection(seenBySwitch(folder));
+            Files.delete(socketIn(folder));
+        }
+        try (var _ = POD.listen(socketIn(folder), 077)) {
+            awaitConnection(seenBySwitch(folder));
+        }
+
+        await().atMost(PATIENCE).untilAsserted(() -> {
+            assertThat(watches()).isEqualTo(before);
+            assertThat(Sandbox.openDescriptors()).isEqualTo(descriptors);
+        });
+        assertThat(calls.unwatchable).hasValue(0);
+        assertThat(calls.blind).hasValue(0);
     }
 
     @Test
