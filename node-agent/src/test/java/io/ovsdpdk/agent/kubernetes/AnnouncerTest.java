@@ -403,7 +403,7 @@ class AnnouncerTest {
         assertThat(warnings()).hasSize(1);
     }
 
-    /** The API server's own words, as kube-apiserver 1.32 has them. */
+    /** The API server's own words, as kube-apiserver 1.20 has them. */
     @Test
     void podThatTheApiServerDoesNotHaveIsNoMistake() {
         Pod pod = pod("p1", Map.of());

@@ -217,6 +217,36 @@ class KubeApiServerIT {
     }
 
     @Test
+    void podThatWasDeletedIsGone() throws Exception {
+        Pod pod = create("deleted", Map.of("key", "now"));
+        admin.resource(pod).withGracePeriod(0).delete();
+
+        assertThatExceptionOfType(KubernetesClientException.class)
+                .isThrownBy(() -> new PodRequests(client).patchStatus(pod, PodPatch.of(pod, Map.of("key", "ours"))))
+                .satisfies(e -> {
+                    assertThat(PodRequests.isGone(e)).isTrue();
+                    assertThat(e.getStatus().getDetails().getKind()).isEqualTo("pods");
+                    assertThat(e).hasMessageContaining("pods \"deleted\" not found");
+                });
+        assertThat(new PodRequests(client).read(pod)).isEmpty();
+    }
+
+    @Test
+    void interfaceThatIsUnpluggedIsNoLongerTold() {
+        Pod pod = create("unplugged", Map.of());
+        attach(pod);
+        inTime().until(() -> isTold(pod));
+
+        attached.remove("unplugged");
+        announcer.detached(
+                new PodIdentity("default", "unplugged", pod.getMetadata().getUid()), NET1);
+
+        inTime().untilAsserted(
+                        () -> assertThat(admin.resource(pod).get().getMetadata().getAnnotations())
+                                .containsEntry(NetworkStatus.ANNOTATION, "[]"));
+    }
+
+    @Test
     void agentMayChangeAnnotationsThroughTheStatusAndNothingElse() throws Exception {
         Pod pod = create("guarded", Map.of("key", "now"));
 
