@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -32,17 +33,28 @@ import java.util.stream.IntStream;
 
 /**
  * Everybody writes a pod's annotations at once, on whatever API server: a stand-in for Multus the status, as a whole;
- * rivals add to it again and again, and to other annotations; the announcer completes it. Each of them does as real ones do: reads, writes
- * with the version that he read, and begins anew after a conflict.
+ * rivals add to it again and again, and to other annotations; the announcer completes it. Each of them does as real ones
+ * do: reads, writes with the version that he read, and begins anew after a conflict.
  */
 final class AnnouncerRaces implements AutoCloseable {
     private static final String NODE = "node-a";
+    private static final String SOCKET = "/var/run/vhost/net1.sock";
     private static final int AT_A_TIME = 10;
 
     /** How often each rival writes into the status. */
     private static final int MARKS = 4;
 
     private static final Duration LONGEST_START = Duration.ofMillis(30);
+
+    /** When the stand-in for Multus writes. Each is every third pod's. */
+    private enum Multus {
+        /** The announcer has something to complete at once. */
+        BEFORE,
+        /** While the announcer hears of the interface, and again while it completes what was written. */
+        DURING,
+        /** What the announcer has completed is replaced. */
+        AFTER
+    }
 
     private final KubernetesClient writers;
     private final UnaryOperator<Pod> create;
@@ -63,7 +75,7 @@ final class AnnouncerRaces implements AutoCloseable {
                 agents,
                 pods,
                 pod -> attached.contains(pod.getMetadata().getName())
-                        ? List.of(ours("net1", "/var/run/vhost/net1.sock", Recorded.MAC, true))
+                        ? List.of(ours("net1", SOCKET, Recorded.MAC, true))
                         : List.of());
         pods.start();
         await().atMost(Duration.ofSeconds(20)).until(pods::isWatching);
@@ -75,8 +87,9 @@ final class AnnouncerRaces implements AutoCloseable {
             List<Future<?>> races = new ArrayList<>();
             for (int round = first; round < Math.min(rounds, first + AT_A_TIME); round++) {
                 String name = "race-" + round;
+                Multus multus = Multus.values()[round % Multus.values().length];
                 races.add(threads.submit(() -> {
-                    race(name);
+                    race(name, multus);
                     return null;
                 }));
             }
@@ -86,7 +99,7 @@ final class AnnouncerRaces implements AutoCloseable {
         }
     }
 
-    private void race(String name) throws Exception {
+    private void race(String name, Multus multus) throws Exception {
         Pod pod = create.apply(new PodBuilder()
                 .withNewMetadata()
                 .withNamespace("default")
@@ -102,21 +115,31 @@ final class AnnouncerRaces implements AutoCloseable {
                 .endContainer()
                 .endSpec()
                 .build());
+        if (multus != Multus.DURING) {
+            multusWrites(pod);
+        }
+        if (multus == Multus.AFTER) {
+            attach(pod);
+            await().atMost(Duration.ofSeconds(30)).until(() -> path(pod).equals(SOCKET));
+        }
         CyclicBarrier start = new CyclicBarrier(5);
+        // What others added to a status that Multus replaces is not ours to keep
+        CountDownLatch written = new CountDownLatch(1);
         List<Future<?>> all = List.of(
+                begin(start, () -> attach(pod)),
                 begin(start, () -> {
-                    attached.add(name);
-                    announcer.attached(
-                            new PodIdentity("default", name, pod.getMetadata().getUid()));
+                    if (multus != Multus.BEFORE) {
+                        multusWrites(pod);
+                    }
+                    if (multus == Multus.DURING) {
+                        multusWrites(pod);
+                    }
+                    written.countDown();
                 }),
-                begin(
-                        start,
-                        () -> edit(
-                                pod,
-                                annotations -> annotations.put(NetworkStatus.ANNOTATION, networkStatus("p-noid")))),
-                begin(start, () -> marks("careful").forEach(mark -> editStatus(pod, entry -> entry.put(mark, true)))),
+                begin(start, () -> marks("careful")
+                        .forEach(mark -> editStatus(pod, written, entry -> entry.put(mark, true)))),
                 begin(start, () -> marks("careless")
-                        .forEach(mark -> editStatus(pod, entry -> {
+                        .forEach(mark -> editStatus(pod, written, entry -> {
                             // One that knows nothing of it: we must say it again, while the others write
                             entry.remove("device-info");
                             entry.put(mark, true);
@@ -131,6 +154,22 @@ final class AnnouncerRaces implements AutoCloseable {
             one.get();
         }
         await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> assertComplete(pod));
+    }
+
+    private void attach(Pod pod) {
+        String name = pod.getMetadata().getName();
+        attached.add(name);
+        announcer.attached(new PodIdentity("default", name, pod.getMetadata().getUid()));
+    }
+
+    private void multusWrites(Pod pod) {
+        edit(pod, annotations -> annotations.put(NetworkStatus.ANNOTATION, networkStatus("p-noid")));
+    }
+
+    private String path(Pod pod) {
+        return json(writers.resource(pod).get().getMetadata().getAnnotations().get(NetworkStatus.ANNOTATION))
+                .at("/1/device-info/vhost-user/path")
+                .asText();
     }
 
     private static List<String> marks(String writer) {
@@ -148,13 +187,9 @@ final class AnnouncerRaces implements AutoCloseable {
         });
     }
 
-    /** Changes our entry as another controller would, when Multus has written it. */
-    private void editStatus(Pod pod, Consumer<ObjectNode> change) {
-        await().atMost(Duration.ofSeconds(30)).until(() -> writers.resource(pod)
-                .get()
-                .getMetadata()
-                .getAnnotations()
-                .containsKey(NetworkStatus.ANNOTATION));
+    /** Changes our entry as another controller would, when Multus has written for the last time. */
+    private void editStatus(Pod pod, CountDownLatch written, Consumer<ObjectNode> change) {
+        await().atMost(Duration.ofSeconds(30)).until(() -> written.getCount() == 0);
         edit(pod, annotations -> {
             ArrayNode entries = (ArrayNode) json(annotations.get(NetworkStatus.ANNOTATION));
             change.accept((ObjectNode) entries.get(1));
@@ -185,7 +220,7 @@ final class AnnouncerRaces implements AutoCloseable {
         JsonNode status = json(annotations.get(NetworkStatus.ANNOTATION));
         ObjectNode expected = (ObjectNode) json(networkStatus("p-noid")).get(1);
         assertThat(status.get(0)).isEqualTo(json(networkStatus("p-noid")).get(0));
-        assertThat(status.get(1).at("/device-info/vhost-user/path").asText()).isEqualTo("/var/run/vhost/net1.sock");
+        assertThat(status.get(1).at("/device-info/vhost-user/path").asText()).isEqualTo(SOCKET);
         assertThat(status.get(1).properties().stream().map(Map.Entry::getKey))
                 .containsAll(marks("careful"))
                 .containsAll(marks("careless"));
