@@ -107,6 +107,21 @@ final class AttachmentFolders {
         }
     }
 
+    /**
+     * Whether there is a mount already: then the switch connects to what stands in the socket's place as soon as it has the
+     * port.
+     *
+     * @throws CniException what the folder can't be made for
+     */
+    boolean isMounted(Attachment wanted) throws CniException {
+        try {
+            folders.refuseWhatIsInTheWay(wanted.folder().location());
+            return folders.isMounted(wanted.folder().mountPoint());
+        } catch (IOException e) {
+            throw cannotPrepare(wanted, e);
+        }
+    }
+
     private static CniException cannotPrepare(Attachment wanted, IOException e) {
         boolean ofPod = wanted.folder().location().layout() != FolderLocation.Layout.SHARED_DIR;
         Errno errno = e instanceof LinuxException linux ? linux.errno() : Errno.OTHER;

@@ -436,16 +436,19 @@ final class Attachments implements AutoCloseable {
     }
 
     /**
-     * Makes port, folder and mount: the last two while ovs-vswitchd makes the first, and looks for the socket in vain. A
-     * failure is thrown when all of it is taken down again, or being so.
+     * Makes port, folder and mount: the last two while ovs-vswitchd makes the first, and looks for the socket in vain; or
+     * before that, where it would not be in vain. A failure is thrown when all of it is taken down again, or being so.
      */
     private void make(Attachment wanted, Deadline deadline) throws CniException, InterruptedException {
         try {
+            boolean mounted = folders.isMounted(wanted);
             remember(wanted);
-            ports.make(wanted, deadline, () -> {
-                folders.prepare(wanted, deadline);
-                folders.clear(wanted);
-            });
+            if (mounted) {
+                makePlace(wanted, deadline);
+                ports.make(wanted, deadline);
+            } else {
+                ports.make(wanted, deadline, () -> makePlace(wanted, deadline));
+            }
             if (removals.isAwaited(wanted.id())) {
                 throw new CniException(ErrorCode.TRY_AGAIN, "it was deleted while it was being made");
             }
@@ -455,6 +458,11 @@ final class Attachments implements AutoCloseable {
             removals.rollBack(wanted, e);
             throw e;
         }
+    }
+
+    private void makePlace(Attachment wanted, Deadline deadline) throws CniException, InterruptedException {
+        folders.prepare(wanted, deadline);
+        folders.clear(wanted);
     }
 
     private void remember(Attachment attachment) throws CniException {

@@ -2,6 +2,7 @@ package io.ovsdpdk.agent;
 
 import static io.ovsdpdk.agent.TestAgent.newId;
 import static io.ovsdpdk.agent.TestAgent.request;
+import static io.ovsdpdk.agent.TestAgent.run;
 import static io.ovsdpdk.agent.TestAgent.sibling;
 import static io.ovsdpdk.agent.TestAgent.soon;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -10,7 +11,9 @@ import static org.awaitility.Awaitility.await;
 import static org.mockito.ArgumentMatchers.any;
 import static org.mockito.Mockito.doAnswer;
 import static org.mockito.Mockito.doThrow;
+import static org.mockito.Mockito.never;
 import static org.mockito.Mockito.spy;
+import static org.mockito.Mockito.verify;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.ovsdpdk.api.Attached;
@@ -22,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
 /** What an ADD leaves that fails at one point or another: nothing, and nothing less than there was. */
@@ -29,6 +33,8 @@ class FailedAddTest extends AttachmentsOnASwitch {
 
     @Test
     void fileInTheWayIsAConfigurationErrorAndStays() throws Exception {
+        Ports watched = spy(agent.ports);
+        agent.use(watched);
         Files.createDirectories(agent.root());
         Files.writeString(agent.folderOf(id), "theirs");
 
@@ -36,7 +42,42 @@ class FailedAddTest extends AttachmentsOnASwitch {
 
         assertThat(agent.folderOf(id)).hasContent("theirs");
         assertThat(agent.attachments.footprint()).isZero();
-        assertThat(agent.hasPort(id)).isFalse();
+        verify(watched, never()).make(any(), any(), any());
+    }
+
+    @Test
+    void mountInTheWayIsRefusedBeforeThereIsAPort() throws Exception {
+        Ports watched = spy(agent.ports);
+        agent.use(watched);
+        Path mounted = Files.createDirectories(agent.folderOf(id));
+        run("mount", "-t", "tmpfs", "none", mounted.toString());
+
+        assertFails(ErrorCode.CONFIGURATION, "can't make the socket folder", () -> agent.add(id));
+
+        verify(watched, never()).make(any(), any(), any());
+        assertThat(agent.attachments.footprint()).isZero();
+    }
+
+    /** Through the mount of its sibling the switch would connect to it. */
+    @Test
+    void whatStandsInTheSocketsPlaceGoesBeforeThePortComes() throws Exception {
+        agent.add(id);
+        Path theirs = Files.writeString(agent.folderOf(id).resolve("net2.sock"), "theirs");
+        Ports watched = spy(agent.ports);
+        AtomicBoolean gone = new AtomicBoolean();
+        doAnswer(call -> {
+                    gone.set(Files.notExists(theirs));
+                    return call.callRealMethod();
+                })
+                .when(watched)
+                .make(any(), any(), any());
+        agent.use(watched);
+        agent.attachments.resume();
+
+        agent.add(sibling(id));
+
+        assertThat(gone).isTrue();
+        assertThat(agent.check(sibling(id))).isNotNull();
     }
 
     @Test

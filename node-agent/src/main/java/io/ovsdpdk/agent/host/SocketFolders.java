@@ -119,6 +119,30 @@ public final class SocketFolders {
         }
     }
 
+    /**
+     * Refuses what {@link #prepare} would refuse for what stands in the way of the folder, and makes and changes nothing.
+     *
+     * @throws LinuxException {@link Errno#ELOOP}, {@link Errno#ENOTDIR} or {@link Errno#EXDEV}, as there
+     */
+    public void refuseWhatIsInTheWay(FolderLocation location) throws LinuxException {
+        if (location.layout() == FolderLocation.Layout.HOOKS) {
+            // What a pod has put there is removed
+            return;
+        }
+        boolean inVolume = location.layout() == FolderLocation.Layout.VOLUME;
+        try (Folder root = Folder.open(calls, location.trustedRoot());
+                Folder parent =
+                        root.openBelow(inVolume ? location.relative() : location.parent(), Folder.Mounts.CROSSED)) {
+            if (!inVolume) {
+                parent.openChild(location.fileName(), Folder.Mounts.REFUSED).close();
+            }
+        } catch (LinuxException e) {
+            if (!e.is(ENOENT)) {
+                throw e;
+            }
+        }
+    }
+
     private PreparedFolder prepareOnce(FolderLocation location) throws IOException {
         List<Path> parents = new ArrayList<>();
         // Held open until the end: in a root that is removed meanwhile nothing can be made, so its path stays true
