@@ -176,6 +176,48 @@ class FaultsTest {
         }
     }
 
+    /** Neither ovsdb-server nor, through it, ovs-vswitchd and the agent can change anything then. */
+    @Test
+    void diskOfTheSwitchsDatabaseIsFull() throws Exception {
+        OvsDpdk ovs = OvsDpdk.start();
+        ovs.addBridge("br0");
+        try (Node node = Node.start(ovs)) {
+            Path disk = limitDatabase(ovs);
+            try {
+                RandomLoad load = new RandomLoad(node, seed, true);
+                Path rest = disk.resolve("rest");
+
+                outlive(node, load, () -> {
+                    for (int i = 0; i < TIMES; i++) {
+                        pause(300);
+                        fill(rest);
+                        pause(500);
+                        Files.delete(rest);
+                    }
+                });
+
+                assertThat(ovs.database().log()).contains("No space left");
+                load.connectOne();
+                leavesNothing(node, load);
+            } finally {
+                ovs.database().kill();
+                Command.run("umount", "--lazy", disk.toString());
+            }
+        }
+    }
+
+    /** The database goes on on a small disk of its own. */
+    private static Path limitDatabase(OvsDpdk ovs) throws IOException {
+        ovs.database().kill();
+        Path database = ovs.folder().resolve("conf.db");
+        Path disk = Files.createDirectory(ovs.folder().resolve("disk"));
+        Command.run("mount", "-t", "tmpfs", "-o", "size=16m", "none", disk.toString());
+        Files.move(database, disk.resolve("conf.db"));
+        Files.createSymbolicLink(database, disk.resolve("conf.db"));
+        ovs.database().start();
+        return disk;
+    }
+
     private static void fill(Path file) throws IOException {
         try (var output = Files.newOutputStream(file)) {
             byte[] block = new byte[4096];

@@ -26,6 +26,8 @@ import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.ovsdb.Deadline;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -346,6 +348,40 @@ class PodAttachmentsTest extends AttachmentsOnASwitch {
 
         assertThat(agent.localSwitch.interfaceOf(PortName.of(id)).orElseThrow().externalIds())
                 .containsEntry("pod-uid", "5ca1ab1e");
+    }
+
+    /** The kernel takes the connections, as of a server that hangs or a load balancer with nobody behind it. */
+    @Test
+    void apiServerThatNeverAnswersHoldsUpNothingButPodsThatNobodyKnows() throws Exception {
+        Pod pod = start(withVolume("app", NODE, "shared-dir", EMPTY_DIR));
+        await().until(() -> pods.has(identity(pod)));
+        server.stop();
+        try (ServerSocket silent = new ServerSocket(server.port(), 64, InetAddress.getLoopbackAddress())) {
+            AttachmentId stranger = TestAgent.newId();
+
+            add(id, pod, network());
+            Deadline late = Deadline.after(Duration.ofSeconds(5));
+            assertFails(
+                    ErrorCode.TRY_AGAIN,
+                    "",
+                    () -> agent.attachments.add(
+                            request(stranger, "stranger", "u-9", network()),
+                            Json.object(),
+                            Deadline.after(Duration.ofSeconds(1))));
+            agent.attachments.delete(stranger);
+            agent.attachments.delete(id);
+
+            assertThat(late.expired()).isFalse();
+            assertThat(agent.hasPort(id)).isFalse();
+            assertThat(agent.attachments.footprint()).isZero();
+            assertThat(silent.isClosed()).isFalse();
+        }
+        server.restart();
+    }
+
+    private static PodIdentity identity(Pod pod) {
+        return new PodIdentity(
+                "default", pod.getMetadata().getName(), pod.getMetadata().getUid());
     }
 
     @Test
