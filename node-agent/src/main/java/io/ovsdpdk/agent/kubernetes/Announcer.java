@@ -5,12 +5,14 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.ovsdpdk.api.PodIdentity;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Tells the pods of this node, by their annotations, where the sockets of their interfaces are: after they were made, and
@@ -30,6 +32,12 @@ public final class Announcer implements PodListener, AutoCloseable {
 
     /** By the pods' UIDs; from a pod's first interface until it is gone. */
     private final Map<String, Conversation> conversations = new ConcurrentHashMap<>();
+
+    /**
+     * Interfaces that were removed before their pods were seen: those of DELs that came while no agent ran. Only until all
+     * pods were seen once, so no more than the switch can have ports.
+     */
+    private final Map<PodIdentity, List<PodInterface>> ofUnseen = new ConcurrentHashMap<>();
 
     private final ExecutorService threads = Executors.newThreadPerTaskExecutor(
             Thread.ofVirtual().name("announcer-", 0).factory());
@@ -51,13 +59,15 @@ public final class Announcer implements PodListener, AutoCloseable {
     public void attached(PodIdentity pod) {
         pods.find(pod.namespace(), pod.name())
                 .filter(found -> NodePods.isOf(found, pod))
-                .ifPresent(found -> {
-                    changed(found);
-                    if (!isThere(found)) {
-                        // Then it may have gone before there was a conversation to end
-                        gone(found);
-                    }
-                });
+                .ifPresent(this::changedIfThere);
+    }
+
+    private void changedIfThere(Pod found) {
+        changed(found);
+        if (!isThere(found)) {
+            // Then it may have gone before there was a conversation to end
+            gone(found);
+        }
     }
 
     /**
@@ -65,11 +75,46 @@ public final class Announcer implements PodListener, AutoCloseable {
      * pod is told of that. To a pod that ends nothing is said any more.
      */
     public void detached(PodIdentity pod, PodInterface gone) {
+        boolean early = !pods.isSynchronised();
+        if (early) {
+            ofUnseen.merge(pod, List.of(gone), Announcer::both);
+        }
+        // After that: it may have been seen meanwhile
         pods.find(pod.namespace(), pod.name())
-                .filter(found -> NodePods.isOf(found, pod) && !isEnding(found))
-                .ifPresent(found -> Optional.ofNullable(
-                                conversations.get(found.getMetadata().getUid()))
-                        .ifPresent(conversation -> conversation.hear(found, List.of(gone))));
+                .filter(found -> NodePods.isOf(found, pod))
+                .ifPresent(found -> {
+                    if (early) {
+                        changedIfThere(found);
+                    } else {
+                        tell(found, List.of(gone));
+                    }
+                });
+    }
+
+    private void tell(Pod pod, List<PodInterface> gone) {
+        if (!isEnding(pod)) {
+            Optional.ofNullable(conversations.get(pod.getMetadata().getUid()))
+                    .ifPresent(conversation -> conversation.hear(pod, gone));
+        }
+    }
+
+    private List<PodInterface> departed(Pod pod) {
+        return ofUnseen.keySet().stream()
+                .filter(identity -> isOf(pod, identity))
+                .map(ofUnseen::remove)
+                .filter(Objects::nonNull)
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    private static boolean isOf(Pod pod, PodIdentity identity) {
+        return identity.name().equals(pod.getMetadata().getName())
+                && identity.namespace().equals(pod.getMetadata().getNamespace())
+                && NodePods.isOf(pod, identity);
+    }
+
+    private static List<PodInterface> both(List<PodInterface> some, List<PodInterface> others) {
+        return Stream.concat(some.stream(), others.stream()).distinct().toList();
     }
 
     private static boolean isEnding(Pod pod) {
@@ -87,10 +132,11 @@ public final class Announcer implements PodListener, AutoCloseable {
 
     @Override
     public void changed(Pod pod) {
-        if (!interfaces.apply(pod).isEmpty()) {
+        List<PodInterface> gone = isEnding(pod) ? List.of() : departed(pod);
+        if (!interfaces.apply(pod).isEmpty() || !gone.isEmpty()) {
             conversations
                     .computeIfAbsent(pod.getMetadata().getUid(), _ -> new Conversation(requests, interfaces, threads))
-                    .hear(pod);
+                    .hear(pod, gone);
         }
     }
 

@@ -74,14 +74,22 @@ class AnnouncerTest {
     }
 
     private void startAgent() throws Exception {
+        connect();
+        pods.start();
+        // As in the agent: it must hear of what is there already too
+        announce();
+        soon().until(pods::isWatching);
+    }
+
+    private void connect() throws Exception {
         client = new ApiServerAccess.OfKubeconfig(server.writeKubeconfig(folder.resolve("kubeconfig"), "token"))
                 .client();
         pods = new NodePods(client, NODE);
-        pods.start();
-        // As in the agent: it must hear of what is there already too
+    }
+
+    private void announce() {
         announcer = new Announcer(
                 client, pods, pod -> interfaces.getOrDefault(pod.getMetadata().getName(), List.of()));
-        soon().until(pods::isWatching);
     }
 
     private void stopAgent() {
@@ -723,6 +731,27 @@ class AnnouncerTest {
         soon().until(() -> toldInOldStyle(pod).isEmpty());
         assertThat(annotations(pod)).containsEntry(NetworkStatus.ANNOTATION, "[]");
         assertThat(patches).hasValue(4);
+    }
+
+    /** The next agent carries out what was left before it has seen the pods. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void interfaceThatIsUnpluggedWhileNoAgentRunsIsNoLongerTold(boolean last) throws Exception {
+        PodInterface net2 = ours("net2", "/var/run/vhost/net2.sock", Recorded.MAC, true);
+        PodInterface[] left = last ? new PodInterface[0] : new PodInterface[] {net2};
+        Pod pod = pod("p1", Map.of());
+        attach(pod, last ? new PodInterface[] {LEGACY_NET1} : new PodInterface[] {LEGACY_NET1, net2});
+        soon().until(() -> toldInOldStyle(pod).size() == left.length + 1);
+        stopAgent();
+
+        connect();
+        announce();
+        detach(pod, LEGACY_NET1, left);
+        pods.start();
+
+        soon().untilAsserted(() ->
+                assertThat(toldInOldStyle(pod)).hasSize(left.length).doesNotContain("net1"));
+        assertThat(annotations(pod).get(NetworkStatus.ANNOTATION)).doesNotContain("net1");
     }
 
     @Test
