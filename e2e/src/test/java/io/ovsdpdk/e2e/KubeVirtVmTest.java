@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * What all of this is for: two real VMs that ping each other. ADD by the native plugin, the domain by the native sidecar, a
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.Test;
 @Tag("native")
 class KubeVirtVmTest {
     @Test
+    @Timeout(value = 3, unit = TimeUnit.MINUTES)
     void vmsPingEachOtherFromTheirStartToTheirEnd() throws Exception {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
 
