@@ -12,12 +12,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Prepares a node's agent as the image's is: its JVM has seen ADDs and DELs before, and compiles early what they need (JEP
- * 515). Otherwise what is measured is for the most part how slow a JVM is that has just begun.
+ * Prepares a node's agent as the image's is: its JVM has seen ADDs and DELs before, and has at hand what they need.
+ * Otherwise what is measured is for the most part how slow a JVM is that has just begun.
  */
 final class Training {
     /** As the image has them. */
-    private static final List<String> JVM = List.of("-XX:+UseSerialGC", "-Xmx128m");
+    private static final List<String> JVM = List.of("-XX:+UseSerialGC", "-Xmx128m", "-XX:TieredStopAtLevel=1");
 
     private static final int ROUNDS = 300;
 

@@ -172,6 +172,8 @@ class AgentRestartTest {
             terminate(node.agent());
 
             await().atMost(PATIENCE).until(() -> Files.notExists(node.agentSocket()));
+            // What the readiness probe asks, and what the runtime does
+            assertThatThrownBy(() -> node.ask(new Request.Ready())).isInstanceOf(IOException.class);
             assertThatThrownBy(() -> node.ask(new Request.Status())).isInstanceOf(IOException.class);
             assertThat(node.agent().isAlive()).isTrue();
             node.ovs().resumeSwitch();

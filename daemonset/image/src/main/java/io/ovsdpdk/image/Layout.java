@@ -42,6 +42,10 @@ public record Layout(Path stage) {
             HOME + "/runtime/bin/java",
             "-XX:+UseSerialGC",
             "-Xmx128m",
+            // A node has some ADDs an hour: the better compiler would work for longer than it ever saves, on processors
+            // that
+            // are the switch's
+            "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             // There is nowhere to write: the image is mounted read-only
             "-XX:-UsePerfData",
