@@ -66,7 +66,11 @@ final class NodeCommands implements Runnable {
                 .setErr(err)
                 .setExecutionExceptionHandler((e, line, parsed) -> failed(e, line))
                 .execute(arguments.toArray(String[]::new));
-        out.flush();
+        // A script that got a part of the answer, or nothing, must not take it for the whole
+        if (out.checkError()) {
+            err.println("ovs-dpdk: standard output can't be written");
+            status = status == DONE ? NO : status;
+        }
         err.flush();
         return status;
     }

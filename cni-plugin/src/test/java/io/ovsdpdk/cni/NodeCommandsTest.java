@@ -14,6 +14,8 @@ import io.ovsdpdk.api.OrphanView;
 import io.ovsdpdk.api.PodIdentity;
 import io.ovsdpdk.api.Request;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -108,6 +110,27 @@ class NodeCommandsTest {
 
         assertThat(run("show", whose)).isZero();
         assertThat(out.toString()).contains("a11ce000000000", "/x/net1.sock").doesNotContain("vhu0");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"version", "list", "list -o json", "status", "--help"})
+    void answerThatCantBeWrittenIsStatusOne(String line) {
+        agent.has(ALICE);
+        OutputStream full = new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException("No space left on device");
+            }
+        };
+
+        int status = NodeCommands.run(
+                runtime.nodeConfiguration(),
+                List.of(line.split(" ")),
+                new PrintWriter(new PrintStream(full), true),
+                new PrintWriter(err, true));
+
+        assertThat(status).isEqualTo(1);
+        assertThat(err.toString()).contains("standard output can't be written");
     }
 
     @Test
