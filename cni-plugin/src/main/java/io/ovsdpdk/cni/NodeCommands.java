@@ -111,7 +111,7 @@ final class NodeCommands implements Runnable {
         json
     }
 
-    /** What the commands that ask the agent share. */
+    /** What the commands share that tell something. */
     abstract static class Question implements Callable<Integer> {
         @CommandLine.ParentCommand
         private NodeCommands node;
@@ -146,13 +146,14 @@ final class NodeCommands implements Runnable {
     }
 
     @Command(name = "version", description = "The version of this executable.")
-    static final class Version implements Callable<Integer> {
-        @Spec
-        private CommandSpec spec;
-
+    static final class Version extends Question {
         @Override
-        public Integer call() {
-            spec.commandLine().getOut().println("ovs-dpdk " + Plugin.productVersion());
+        public Integer call() throws JsonProcessingException {
+            if (format == Format.json) {
+                print(Json.object().put("version", Plugin.productVersion()));
+            } else {
+                out().println("ovs-dpdk " + Plugin.productVersion());
+            }
             return DONE;
         }
     }

@@ -134,6 +134,18 @@ class NodeCommandsTest {
     }
 
     @Test
+    void versionNeedsNoAgent() throws IOException {
+        agent.close();
+
+        assertThat(run("version")).isZero();
+        assertThat(out.toString()).isEqualTo("ovs-dpdk " + Plugin.productVersion() + "\n");
+        out.getBuffer().setLength(0);
+        assertThat(run("version", "-o", "json")).isZero();
+        assertThat(new ObjectMapper().readTree(out.toString()).path("version").asText())
+                .isEqualTo(Plugin.productVersion());
+    }
+
+    @Test
     void showOfNothingIsStatusOne() {
         agent.has(ALICE);
 
