@@ -9,6 +9,7 @@ import io.ovsdpdk.api.CniException;
 import io.ovsdpdk.api.Json;
 import io.ovsdpdk.api.LogLevel;
 import io.ovsdpdk.api.NodeView;
+import io.ovsdpdk.api.Quoted;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -244,7 +245,11 @@ final class NodeCommands implements Runnable {
                     out().println(show(view));
                 }
             }
-            return views.isEmpty() ? NO : DONE;
+            if (views.isEmpty()) {
+                err().println("ovs-dpdk: this node has no attachment of " + Quoted.of(whose));
+                return NO;
+            }
+            return DONE;
         }
 
         private static Table show(AttachmentView view) {

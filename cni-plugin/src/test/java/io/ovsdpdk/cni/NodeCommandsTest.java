@@ -146,10 +146,12 @@ class NodeCommandsTest {
     }
 
     @Test
-    void showOfNothingIsStatusOne() {
+    void showOfNothingIsStatusOneAndSaysSo() {
         agent.has(ALICE);
 
         assertThat(run("show", "default/carol")).isEqualTo(1);
+        assertThat(out.toString()).isEmpty();
+        assertThat(err.toString()).contains("no attachment of \"default/carol\"");
     }
 
     @Test
