@@ -40,6 +40,9 @@ record Installation(Path source) {
      * @throws IOException when it can't be written; then nothing is changed
      */
     Path into(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new IOException("there is no folder " + folder);
+        }
         Path target = folder.resolve(NAME);
         Path fresh = Files.createTempFile(folder, "." + NAME + "-", ".new");
         try {

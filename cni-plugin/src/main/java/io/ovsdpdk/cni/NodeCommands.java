@@ -12,6 +12,9 @@ import io.ovsdpdk.api.NodeView;
 import io.ovsdpdk.api.Quoted;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -89,11 +92,29 @@ final class NodeCommands implements Runnable {
                 return NO;
             }
             case IOException failure -> {
-                err.println("ovs-dpdk: " + failure.getMessage());
+                err.println("ovs-dpdk: " + words(failure) + failure.getMessage());
                 return NO;
             }
             default -> throw e;
         }
+    }
+
+    /** Where the message of a failure is nothing but the file's name. */
+    private static String words(IOException failure) {
+        return switch (failure) {
+            case NoSuchFileException e -> "there is no such file or folder: ";
+            case AccessDeniedException e -> "permission denied: ";
+            case DirectoryNotEmptyException e -> "it is a folder with files in it: ";
+            default -> "";
+        };
+    }
+
+    /** A script's variable that is not set must not mean our own working directory. */
+    static Path folder(String option, Path path, CommandSpec spec) {
+        if (path.toString().isEmpty()) {
+            throw new CommandLine.ParameterException(spec.commandLine(), option + " is empty: it must be a folder");
+        }
+        return path;
     }
 
     @Override
@@ -315,9 +336,10 @@ final class NodeCommands implements Runnable {
 
         @Override
         public Integer call() throws IOException {
+            Path target = folder("--to", to, spec);
             spec.commandLine()
                     .getOut()
-                    .println("installed " + Installation.ofRunning().into(to));
+                    .println("installed " + Installation.ofRunning().into(target));
             return DONE;
         }
     }

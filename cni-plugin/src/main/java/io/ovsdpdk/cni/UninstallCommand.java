@@ -44,8 +44,9 @@ final class UninstallCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, CniException {
         PrintWriter out = spec.commandLine().getOut();
-        Path plugin = from.resolve(Installation.NAME);
-        out.println(Installation.removeFrom(from) ? "removed " + plugin : "there is no " + plugin);
+        Path folder = NodeCommands.folder("--from", from, spec);
+        Path plugin = folder.resolve(Installation.NAME);
+        out.println(Installation.removeFrom(folder) ? "removed " + plugin : "there is no " + plugin);
         List<String> left = attachments();
         if (left.isEmpty()) {
             out.println("no attachments are left");

@@ -1,6 +1,7 @@
 package io.ovsdpdk.cni;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -402,6 +403,32 @@ class NodeCommandsTest {
                 .isZero();
         assertThat(out.toString())
                 .contains("there is no " + folder.resolve("ovs-dpdk"), "1 attachment is left", "port vhua11ce000000");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"install --to=", "uninstall --from="})
+    void emptyFolderIsWrongUsageAndNotTheWorkingDirectory(String line) {
+        assertThat(run(line.split(" "))).isEqualTo(2);
+        assertThat(err.toString()).contains("is empty: it must be a folder", "Usage: ovs-dpdk");
+    }
+
+    @Test
+    void folderInThePlaceOfThePluginIsTold() throws IOException {
+        Files.createDirectories(folder.resolve("plugins/ovs-dpdk/something"));
+
+        assertThat(run("uninstall", "--from", folder.resolve("plugins").toString()))
+                .isEqualTo(1);
+        assertThat(err.toString()).contains("it is a folder with files in it: " + folder.resolve("plugins/ovs-dpdk"));
+    }
+
+    @Test
+    void installationIntoAFolderThatIsNotThereIsTold() throws IOException {
+        Path source = Files.writeString(folder.resolve("source"), "new");
+        Path nowhere = folder.resolve("nowhere");
+
+        assertThatThrownBy(() -> new Installation(source).into(nowhere))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("there is no folder " + nowhere);
     }
 
     @Test
