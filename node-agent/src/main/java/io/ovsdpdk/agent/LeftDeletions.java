@@ -69,12 +69,12 @@ final class LeftDeletions implements AutoCloseable {
 
     /** Carries out what is in the queue now. A deletion that can't be finished goes on in the background like any other. */
     void carryOut() throws InterruptedException {
-        workOff(true);
+        dare(this::begin);
         Deadline enough = Deadline.after(START_PATIENCE);
         for (Future<?> deletion : begun.values()) {
             awaitAttempt(deletion, enough);
         }
-        workOff(false);
+        dare(this::takeOff);
     }
 
     private static void awaitAttempt(Future<?> deletion, Deadline deadline) throws InterruptedException {
@@ -157,17 +157,22 @@ final class LeftDeletions implements AutoCloseable {
         }
     }
 
-    /**
-     * Whatever is wrong with the queue must not end the agent, nor the watch for good.
-     *
-     * @param look at what is new, too
-     */
+    /** @param look at what is new, too */
     private void workOff(boolean look) {
+        if (look) {
+            dare(this::begin);
+        }
+        dare(this::takeOff);
+    }
+
+    private interface Step {
+        void take() throws IOException;
+    }
+
+    /** Whatever is wrong with the queue must not end the agent, nor the watch for good. */
+    private static void dare(Step step) {
         try {
-            if (look) {
-                begin();
-            }
-            takeOff();
+            step.take();
         } catch (IOException e) {
             LOG.warn("the queue of deletions can't be worked off: {}", e.toString());
         } catch (RejectedExecutionException e) {
