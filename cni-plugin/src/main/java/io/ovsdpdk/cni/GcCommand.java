@@ -61,13 +61,22 @@ final class GcCommand {
         }
         for (JsonNode entry : list) {
             try {
-                valid.add(new AttachmentId(
-                        entry.path("containerID").asText(), entry.path("ifname").asText()));
+                valid.add(new AttachmentId(text(entry, "containerID"), text(entry, "ifname")));
             } catch (IllegalArgumentException e) {
                 throw malformed(e.getMessage());
             }
         }
         return valid;
+    }
+
+    /** A number in a text's place is a list of somebody who means something else. */
+    private static String text(JsonNode entry, String key) {
+        JsonNode value = entry.path(key);
+        if (!value.isTextual()) {
+            throw new IllegalArgumentException(
+                    key + " is " + (value.isMissingNode() ? "missing" : Quoted.of(value.toString())));
+        }
+        return value.textValue();
     }
 
     private static CniException malformed(String problem) {

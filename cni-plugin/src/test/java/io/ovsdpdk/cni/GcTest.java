@@ -76,6 +76,8 @@ class GcTest {
                 ",\"cni.dev/valid-attachments\":\"c1\"",
                 ",\"cni.dev/valid-attachments\":[\"c1\"]",
                 ",\"cni.dev/valid-attachments\":[{\"containerID\":\"c1\"}]",
+                ",\"cni.dev/valid-attachments\":[{\"containerID\":1,\"ifname\":\"net1\"}]",
+                ",\"cni.dev/valid-attachments\":[{\"containerID\":\"c1\",\"ifname\":true}]",
                 ",\"cni.dev/valid-attachments\":[{\"containerID\":\"c1\",\"ifname\":\"net1\"},"
                         + "{\"containerID\":\"../c\",\"ifname\":\"net1\"}]"
             })
