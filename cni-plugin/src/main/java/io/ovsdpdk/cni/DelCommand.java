@@ -126,7 +126,7 @@ final class DelCommand {
     private static CniException notLeft(IOException e) {
         return new CniException(
                 ErrorCode.TRY_AGAIN,
-                "no agent does it, and the deletion can't be left for one: " + e.getMessage(),
+                "no agent does it, and the deletion can't be left for one: " + e,
                 "is this node's pod of the ovs-dpdk-cni DaemonSet running and ready?",
                 e);
     }

@@ -204,6 +204,20 @@ class DelTest {
     }
 
     @Test
+    void reasonWhyADeletionCantBeLeftIsTold() throws Exception {
+        agent.close();
+        Path nowhere = folder.resolve("nowhere");
+        Files.writeString(
+                runtime.nodeConfiguration(),
+                "{\"agentSocket\":\"" + nowhere + "/run/agent/agent.sock\",\"agentWaitSeconds\":0}");
+
+        Answer answer = runtime.call("DEL", network("1.1.0", ""));
+
+        assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+        assertThat(answer.message()).contains("NoSuchFileException: " + nowhere);
+    }
+
+    @Test
     void queueThatOthersHoldIsWaitedForButNotForEver() throws Exception {
         agent.close();
         DeletionQueue queue = new DeletionQueue(ContainerRuntime.deletions(folder));
