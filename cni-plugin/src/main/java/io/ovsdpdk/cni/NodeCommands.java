@@ -139,7 +139,7 @@ final class NodeCommands implements Runnable {
         private NodeCommands node;
 
         @Spec
-        private CommandSpec spec;
+        CommandSpec spec;
 
         @Option(names = "-o", paramLabel = "FORMAT", defaultValue = "table", description = "table or json")
         Format format;
@@ -254,6 +254,11 @@ final class NodeCommands implements Runnable {
 
         @Override
         public Integer call() throws CniException, NoAnswerException, JsonProcessingException {
+            if (whose.isEmpty()) {
+                // Every container's ID begins with it
+                throw new CommandLine.ParameterException(
+                        spec.commandLine(), "NAMESPACE/POD or CONTAINER is empty: ovs-dpdk list shows all");
+            }
             List<AttachmentView> views = agent().list().stream()
                     .filter(view -> whose.contains("/")
                             ? view.pod().toString().equals(whose)

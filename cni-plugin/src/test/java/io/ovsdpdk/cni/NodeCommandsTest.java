@@ -147,6 +147,15 @@ class NodeCommandsTest {
     }
 
     @Test
+    void showOfAnEmptyNameIsWrongUsageAndNotEverything() {
+        agent.has(ALICE, BOB);
+
+        assertThat(run("show", "")).isEqualTo(2);
+        assertThat(out.toString()).isEmpty();
+        assertThat(err.toString()).contains("is empty", "Usage: ovs-dpdk show");
+    }
+
+    @Test
     void showOfNothingIsStatusOneAndSaysSo() {
         agent.has(ALICE);
 
