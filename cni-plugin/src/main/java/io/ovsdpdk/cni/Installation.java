@@ -3,11 +3,16 @@ package io.ovsdpdk.cni;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Set;
 
 /**
@@ -18,6 +23,12 @@ import java.util.Set;
  */
 record Installation(Path source) {
     static final String NAME = "ovs-dpdk";
+
+    private static final String FRESH = "." + NAME + "-";
+    private static final String FRESH_END = ".new";
+
+    /** No installation takes that long. */
+    private static final Duration LONGEST = Duration.ofMinutes(10);
 
     /**
      * Bytes written at once. Some kernels keep in one piece, and map so, what was written at once: a process then starts
@@ -44,7 +55,7 @@ record Installation(Path source) {
             throw new IOException("there is no folder " + folder);
         }
         Path target = folder.resolve(NAME);
-        Path fresh = Files.createTempFile(folder, "." + NAME + "-", ".new");
+        Path fresh = Files.createTempFile(folder, FRESH, FRESH_END);
         try {
             copy(fresh);
             Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
@@ -52,6 +63,7 @@ record Installation(Path source) {
             try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
                 directory.force(true);
             }
+            removeHalfWritten(folder);
             return target;
         } catch (IOException e) {
             Files.deleteIfExists(fresh);
@@ -66,6 +78,23 @@ record Installation(Path source) {
      */
     static boolean removeFrom(Path folder) throws IOException {
         return Files.deleteIfExists(folder.resolve(NAME));
+    }
+
+    /** What those have left that were killed: a node's folder must not fill with them. */
+    private static void removeHalfWritten(Path folder) {
+        Instant old = Instant.now().minus(LONGEST);
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, FRESH + "*" + FRESH_END)) {
+            for (Path file : files) {
+                if (Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS)
+                        .toInstant()
+                        .isBefore(old)) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            // This one is done; the next one tries again
+            return;
+        }
     }
 
     private void copy(Path to) throws IOException {

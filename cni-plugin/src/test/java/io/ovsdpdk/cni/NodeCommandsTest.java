@@ -21,7 +21,10 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -368,6 +371,21 @@ class NodeCommandsTest {
                 .isEqualTo("rwxr-xr-x");
         try (Stream<Path> files = Files.list(plugins)) {
             assertThat(files).containsExactly(installed);
+        }
+    }
+
+    @Test
+    void installationRemovesWhatAKilledOneLeftAndNothingOfOneThatRuns() throws IOException {
+        Path source = Files.writeString(folder.resolve("source"), "new");
+        Path plugins = Files.createDirectory(folder.resolve("plugins"));
+        Path left = Files.writeString(plugins.resolve(".ovs-dpdk-1.new"), "n");
+        Files.setLastModifiedTime(left, FileTime.from(Instant.now().minus(Duration.ofHours(1))));
+        Path running = Files.writeString(plugins.resolve(".ovs-dpdk-2.new"), "n");
+
+        Path installed = new Installation(source).into(plugins);
+
+        try (Stream<Path> files = Files.list(plugins)) {
+            assertThat(files).containsExactlyInAnyOrder(installed, running);
         }
     }
 
