@@ -311,13 +311,16 @@ final class AgentServer implements AutoCloseable {
     }
 
     /**
-     * Takes no more requests and waits for those under way.
+     * Takes no more requests and waits for those under way. Fine for one that was stopped.
      *
      * @return false when some were still under way after {@code grace}
      */
     boolean stop(Duration grace) throws IOException, InterruptedException {
         stopping.countDown();
-        selector.wakeup();
+        if (selector.isOpen()) {
+            // jnr would write into its pipe's descriptor also when that is closed, and another's by now
+            selector.wakeup();
+        }
         accepting.acquire();
         accepting.release();
         server.close();

@@ -14,10 +14,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -414,6 +416,30 @@ class AgentServerTest {
 
             server.close();
             assertThat(working.read(ByteBuffer.allocate(1))).isEqualTo(-1);
+        }
+    }
+
+    /** Descriptors that were the server's are others' after that. */
+    @Test
+    void closingAfterAStopWritesIntoNothingOfOthers() throws Exception {
+        serve(_ -> new Reply.Done());
+        server.stop(LONG);
+        List<FileChannel> others = new ArrayList<>();
+        try {
+            for (int i = 0; i < 100; i++) {
+                others.add(FileChannel.open(
+                        folder.resolve("other" + i), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+            }
+
+            server.close();
+
+            for (FileChannel other : others) {
+                assertThat(other.size()).isZero();
+            }
+        } finally {
+            for (FileChannel other : others) {
+                other.close();
+            }
         }
     }
 
