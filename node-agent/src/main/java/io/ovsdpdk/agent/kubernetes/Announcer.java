@@ -30,7 +30,7 @@ public final class Announcer implements PodListener, AutoCloseable {
     private final Function<Pod, List<PodInterface>> interfaces;
     private final PodRequests requests;
 
-    /** By the pods' UIDs; from a pod's first interface until it is gone. */
+    /** By the pods' UIDs; from a pod's first interface that was made or removed until it is gone. */
     private final Map<String, Conversation> conversations = new ConcurrentHashMap<>();
 
     /**
@@ -59,13 +59,15 @@ public final class Announcer implements PodListener, AutoCloseable {
     public void attached(PodIdentity pod) {
         pods.find(pod.namespace(), pod.name())
                 .filter(found -> NodePods.isOf(found, pod))
-                .ifPresent(this::changedIfThere);
+                .ifPresent(found -> {
+                    changed(found);
+                    endIfGone(found);
+                });
     }
 
-    private void changedIfThere(Pod found) {
-        changed(found);
+    /** Then it may have gone before there was a conversation to end. */
+    private void endIfGone(Pod found) {
         if (!isThere(found)) {
-            // Then it may have gone before there was a conversation to end
             gone(found);
         }
     }
@@ -84,18 +86,19 @@ public final class Announcer implements PodListener, AutoCloseable {
                 .filter(found -> NodePods.isOf(found, pod))
                 .ifPresent(found -> {
                     if (early) {
-                        changedIfThere(found);
-                    } else {
+                        changed(found);
+                    } else if (!isEnding(found)) {
+                        // An agent before this one may have told of it, and there is nothing else to tell
                         tell(found, List.of(gone));
                     }
+                    endIfGone(found);
                 });
     }
 
     private void tell(Pod pod, List<PodInterface> gone) {
-        if (!isEnding(pod)) {
-            Optional.ofNullable(conversations.get(pod.getMetadata().getUid()))
-                    .ifPresent(conversation -> conversation.hear(pod, gone));
-        }
+        conversations
+                .computeIfAbsent(pod.getMetadata().getUid(), _ -> new Conversation(requests, interfaces, threads))
+                .hear(pod, gone);
     }
 
     private List<PodInterface> departed(Pod pod) {
@@ -134,9 +137,7 @@ public final class Announcer implements PodListener, AutoCloseable {
     public void changed(Pod pod) {
         List<PodInterface> gone = isEnding(pod) ? List.of() : departed(pod);
         if (!interfaces.apply(pod).isEmpty() || !gone.isEmpty()) {
-            conversations
-                    .computeIfAbsent(pod.getMetadata().getUid(), _ -> new Conversation(requests, interfaces, threads))
-                    .hear(pod, gone);
+            tell(pod, gone);
         }
     }
 

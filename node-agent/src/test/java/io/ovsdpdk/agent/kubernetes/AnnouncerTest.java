@@ -754,6 +754,23 @@ class AnnouncerTest {
         assertThat(annotations(pod).get(NetworkStatus.ANNOTATION)).doesNotContain("net1");
     }
 
+    /** Its removal was under way when the agent was started anew, and ends after the pods were seen. */
+    @Test
+    void interfaceWhoseRemovalOutlivesAnAgentIsNoLongerTold() throws Exception {
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("net1")));
+        stopAgent();
+        interfaces.remove("p1");
+        startAgent();
+        soon().until(() -> pods.isSynchronised() && pods.find("default", "p1").isPresent());
+
+        detach(pod, LEGACY_NET1);
+
+        soon().until(() -> toldInOldStyle(pod).isEmpty());
+        assertThat(annotations(pod)).containsEntry(NetworkStatus.ANNOTATION, "[]");
+    }
+
     @Test
     void interfaceThatIsPluggedInAgainIsTold() {
         Pod pod = pod("p1", Map.of());
