@@ -199,26 +199,31 @@ final class Conversation {
 
     /** What nobody thought of may pass too, and must not be the last word to the pod. */
     private Outcome speakOrTryAgain(Pod read) throws InterruptedException {
+        // Taken: one that comes and goes once more meanwhile is to be said again
+        List<PodInterface> gone = takeDeparted();
+        Outcome outcome;
         try {
-            return speak(read);
+            outcome = speak(read, gone);
         } catch (RuntimeException e) {
             LOG.debug("pod={}", name(read), e);
-            return unheard(e);
+            outcome = unheard(e);
         }
+        switch (outcome) {
+            case SAID, TOLD -> {}
+            case RIVALLED, UNHEARD -> putBack(gone);
+        }
+        return outcome;
     }
 
-    private Outcome speak(Pod read) throws InterruptedException {
+    private Outcome speak(Pod read, List<PodInterface> gone) throws InterruptedException {
         Set<String> found = new LinkedHashSet<>();
-        List<PodInterface> gone = departed();
         Map<String, String> missing = PodPatch.missing(read, interfaces.apply(read), gone, found::add);
         report(found);
         if (missing.isEmpty()) {
-            forget(gone);
             return Outcome.SAID;
         }
         try {
             learn(requests.patchStatus(read, PodPatch.of(read, missing)));
-            forget(gone);
             LOG.info("told: pod={} annotations={}", name(read), missing.keySet());
             return Outcome.TOLD;
         } catch (KubernetesClientException e) {
@@ -264,19 +269,21 @@ final class Conversation {
         return Outcome.UNHEARD;
     }
 
-    private List<PodInterface> departed() {
+    private List<PodInterface> takeDeparted() {
         lock.lock();
         try {
-            return List.copyOf(departed);
+            List<PodInterface> taken = List.copyOf(departed);
+            departed.clear();
+            return taken;
         } finally {
             lock.unlock();
         }
     }
 
-    private void forget(List<PodInterface> gone) {
+    private void putBack(List<PodInterface> gone) {
         lock.lock();
         try {
-            gone.forEach(departed::remove);
+            departed.addAll(gone);
         } finally {
             lock.unlock();
         }

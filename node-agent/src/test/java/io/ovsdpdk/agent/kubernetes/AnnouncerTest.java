@@ -772,6 +772,36 @@ class AnnouncerTest {
     }
 
     @Test
+    void interfaceThatIsUnpluggedAgainWhileItIsToldOfIsNoLongerTold() {
+        PodInterface net2 = ours("net2", "/var/run/vhost/net2.sock", Recorded.MAC, true);
+        Pod pod = pod("p1", Map.of());
+        attach(pod, LEGACY_NET1);
+        soon().until(() -> isTold(pod));
+        AtomicInteger patches = new AtomicInteger();
+        server.answerWith(request -> {
+            if (!isPatch(request)) {
+                return Optional.empty();
+            }
+            return switch (patches.getAndIncrement()) {
+                case 0 -> {
+                    attach(pod, LEGACY_NET1, net2);
+                    yield Optional.of(new MockResponse().setResponseCode(503));
+                }
+                case 1 -> {
+                    detach(pod, LEGACY_NET1, net2);
+                    yield Optional.empty();
+                }
+                default -> Optional.empty();
+            };
+        });
+
+        detach(pod, LEGACY_NET1);
+
+        soon().until(() -> toldInOldStyle(pod).equals(List.of("net2")));
+        assertThat(pathOf(pod)).isEmpty();
+    }
+
+    @Test
     void interfaceThatIsPluggedInAgainIsTold() {
         Pod pod = pod("p1", Map.of());
         attach(pod, LEGACY_NET1);
