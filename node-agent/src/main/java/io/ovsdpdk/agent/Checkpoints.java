@@ -123,8 +123,20 @@ final class Checkpoints {
             for (ByteBuffer bytes = ByteBuffer.wrap(json); bytes.hasRemaining(); ) {
                 channel.write(bytes);
             }
+        } catch (IOException e) {
+            deleteAfter(e, file);
+            throw e;
         }
         keepOrder(file);
+    }
+
+    /** The half of it would be taken for all of it when it is written again. */
+    private static void deleteAfter(IOException failure, Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
     }
 
     /** The clock may have been put back, and its ticks are longer than an ADD. */

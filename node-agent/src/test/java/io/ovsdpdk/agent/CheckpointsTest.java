@@ -216,6 +216,25 @@ class CheckpointsTest {
         assertThat(checkpoints.readAll()).containsExactly(attachment(ID).as(Attachment.State.REMOVING));
     }
 
+    /** Whoever writes again must not take the half that is there for all of it. */
+    @Test
+    void whatDidNotFitOnTheDiskIsWrittenOnceThereIsRoom() throws Exception {
+        TestAgent.run("mount", "-t", "tmpfs", "-o", "size=4k", "none", folder.toString());
+        try {
+            Path filler = Files.write(folder.resolve("filler"), new byte[4096]);
+            Attachment leaving = attachment(ID).as(Attachment.State.REMOVING);
+            assertThatIOException().isThrownBy(() -> checkpoints.write(leaving));
+            assertThat(files()).containsExactly("filler");
+            Files.delete(filler);
+
+            checkpoints.write(leaving);
+
+            assertThat(checkpoints.readAll()).containsExactly(leaving);
+        } finally {
+            TestAgent.run("umount", folder.toString());
+        }
+    }
+
     @Test
     void oneThatWouldBeTooLongToBeReadIsRefused() throws Exception {
         Attachment small = attachment(ID);
