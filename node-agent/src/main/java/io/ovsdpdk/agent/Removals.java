@@ -283,6 +283,8 @@ final class Removals implements AutoCloseable {
     void finish(Attachment leftover, Deadline deadline) throws OvsdbException, IOException {
         ports.delete(leftover, deadline);
         folders.removeAndForget(leftover);
+        // Whatever becomes of that ADD
+        removed.accept(leftover);
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.ovsdpdk.agent;
 
+import static io.ovsdpdk.agent.TestAgent.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -153,6 +154,25 @@ class ToldPodsTest extends AttachmentsOnASwitch {
             assertThat(names(pod, STATUS, "interface")).containsExactly("net2");
             assertThat(names(pod, "userspace/configuration-data", "ifName")).containsExactly("net2");
         });
+    }
+
+    @Test
+    void podIsToldNoLongerOfWhatAnAddThatFailsTookDown() throws IOException {
+        Pod pod = pod("p1", Map.of());
+        add(pod, "net1");
+        inTime().until(() -> names(pod, STATUS, "interface").equals(List.of("net1")));
+        Path mounted = Files.createDirectories(agent.folderOf(id).resolve("m"));
+        run("mount", "-t", "tmpfs", "none", mounted.toString());
+        assertThat(asked.apply(new Request.Delete(id))).isEqualTo(new Reply.Done());
+        run("umount", mounted.toString());
+
+        Reply reply = asked.apply(new Request.Add(
+                request("net1", identity(pod), agent.network().put("bridge", "br-missing")),
+                Json.object(),
+                Duration.ofSeconds(20)));
+
+        assertThat(reply).isInstanceOf(Reply.Failed.class);
+        inTime().until(() -> names(pod, STATUS, "interface").isEmpty());
     }
 
     private List<String> names(Pod pod, String annotation, String key) throws IOException {
