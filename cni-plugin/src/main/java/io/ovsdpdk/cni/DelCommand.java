@@ -75,9 +75,10 @@ final class DelCommand {
             return;
         }
         try (DeletionQueue.Held held = queue.lock(patience.queue())) {
-            // An agent that starts listens before it reads the queue: see DeletionQueue. One that could not do it,
-            // perhaps
-            // in all the time that there is, could not again; the runtime may not wait for that, and it reads the queue
+            // An agent that starts listens before it reads the queue: see DeletionQueue. One that was asked and could
+            // not
+            // do it, perhaps in all the time that there is, is not asked again: the runtime waits, and it reads the
+            // queue
             if (first == Attempt.RECEIVED || !agent.listens()) {
                 leave(queue, held, id);
                 return;

@@ -10,6 +10,8 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
@@ -37,12 +39,19 @@ record Installation(Path source) {
      */
     private static final int CHUNK = 1 << 16;
 
+    private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
     /** @throws IOException when it is no executable of its own that runs, but a JVM */
     static Installation ofRunning() throws IOException {
         if (System.getProperty("org.graalvm.nativeimage.imagecode") == null) {
             throw new IOException("only the native executable can install itself: make native builds it");
         }
-        return new Installation(Path.of("/proc/self/exe"));
+        Path running = Path.of("/proc/self/exe");
+        if (!Files.isReadable(running)) {
+            throw new IOException("can't read " + running + ", which is this executable: is /proc mounted?");
+        }
+        return new Installation(running);
     }
 
     /**
@@ -55,7 +64,8 @@ record Installation(Path source) {
             throw new IOException("there is no folder " + folder);
         }
         Path target = folder.resolve(NAME);
-        Path fresh = Files.createTempFile(folder, FRESH, FRESH_END);
+        // Not createTempFile, which takes random numbers of a /dev that need not be there
+        Path fresh = folder.resolve(FRESH + ProcessHandle.current().pid() + "-" + System.nanoTime() + FRESH_END);
         try {
             copy(fresh);
             Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
@@ -99,8 +109,8 @@ record Installation(Path source) {
 
     private void copy(Path to) throws IOException {
         try (FileChannel in = FileChannel.open(source, StandardOpenOption.READ);
-                FileChannel out =
-                        FileChannel.open(to, Set.of(StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING))) {
+                FileChannel out = FileChannel.open(
+                        to, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW), PRIVATE)) {
             ByteBuffer buffer = ByteBuffer.allocate(CHUNK);
             while (in.read(buffer.clear()) >= 0) {
                 buffer.flip();

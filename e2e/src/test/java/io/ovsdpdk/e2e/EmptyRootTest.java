@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -101,18 +102,22 @@ class EmptyRootTest {
 
     private PluginCall withMount(String command, Path source, String place) throws IOException {
         PluginCall call = alone(command);
-        return new PluginCall(List.of(PLUGIN.toString()), call.environment(), call.network())
-                .by(
-                        "/usr/bin/unshare",
-                        "--mount",
-                        "/bin/sh",
-                        "-e",
-                        "-c",
-                        IN_ROOT,
-                        "sh",
-                        source.toString(),
-                        root.toString(),
-                        place);
+        return inRootWith(
+                source, place, new PluginCall(List.of(PLUGIN.toString()), call.environment(), call.network()));
+    }
+
+    private PluginCall inRootWith(Path source, String place, PluginCall call) {
+        return call.by(
+                "/usr/bin/unshare",
+                "--mount",
+                "/bin/sh",
+                "-e",
+                "-c",
+                IN_ROOT,
+                "sh",
+                source.toString(),
+                root.toString(),
+                place);
     }
 
     private static PluginCall.Outcome succeed(PluginCall call) throws IOException {
@@ -134,6 +139,24 @@ class EmptyRootTest {
     void versionNeedsNothing() throws IOException {
         assertThat(succeed(alone("VERSION")).json().path("supportedVersions")).hasSize(5);
         assertThat(filesInRoot()).containsExactly(PLUGIN);
+    }
+
+    /** The executable is read by way of {@code /proc}; nothing else is needed for it, no random numbers either. */
+    @Test
+    void installationNeedsProcAndSaysSo() throws IOException {
+        List<String> install = List.of(PLUGIN.toString(), "install", "--to", "/");
+        PluginCall call = new PluginCall(install, Map.of(), new byte[0]);
+
+        PluginCall.Outcome without =
+                call.by("/usr/sbin/chroot", root.toString()).run();
+
+        assertThat(without.status()).as("%s", without).isEqualTo(1);
+        assertThat(without.stderr()).contains("is /proc mounted?");
+        assertThat(filesInRoot()).containsExactly(PLUGIN);
+        Files.createDirectory(inRoot(Path.of("/proc")));
+        succeed(inRootWith(Path.of("/proc"), "/proc", call));
+        assertThat(inRoot(Path.of("/ovs-dpdk"))).hasSameBinaryContentAs(Jars.nativePlugin());
+        assertThat(filesInRoot()).containsExactly(Path.of("/ovs-dpdk"), PLUGIN);
     }
 
     @Test
