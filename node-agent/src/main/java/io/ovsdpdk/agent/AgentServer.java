@@ -129,8 +129,8 @@ final class AgentServer implements AutoCloseable {
                         return;
                     }
                 }
-            } catch (IOException | RuntimeException e) {
-                // out of descriptors, most likely: those in use come back, and asking at once would only burn the core
+            } catch (IOException | RuntimeException | OutOfMemoryError e) {
+                // Out of descriptors, most likely: those in use come back, and asking at once would only burn the core
                 LOG.warn("could not accept a connection: {}", e.toString());
                 pause();
             }
