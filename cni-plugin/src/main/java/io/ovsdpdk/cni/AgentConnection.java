@@ -81,6 +81,20 @@ final class AgentConnection {
             return receive(channel);
         } finally {
             watch.interrupt();
+            leave(channel);
+        }
+    }
+
+    /**
+     * Before a close in blocking mode the JDK asks the socket how long it lingers, and for that the kernel, with five TCP
+     * sockets, what options there are. A unix socket does not linger.
+     */
+    private static void leave(SocketChannel channel) {
+        try {
+            channel.configureBlocking(false);
+        } catch (IOException e) {
+            // At the deadline it was closed already
+            return;
         }
     }
 
