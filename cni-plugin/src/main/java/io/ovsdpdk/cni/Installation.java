@@ -73,7 +73,7 @@ record Installation(Path source) {
             try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
                 directory.force(true);
             }
-            removeHalfWritten(folder);
+            removeHalfWritten(folder, target);
             return target;
         } catch (IOException e) {
             Files.deleteIfExists(fresh);
@@ -91,13 +91,11 @@ record Installation(Path source) {
     }
 
     /** What those have left that were killed: a node's folder must not fill with them. */
-    private static void removeHalfWritten(Path folder) {
-        Instant old = Instant.now().minus(LONGEST);
+    private static void removeHalfWritten(Path folder, Path installed) {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, FRESH + "*" + FRESH_END)) {
+            Instant old = written(installed).minus(LONGEST);
             for (Path file : files) {
-                if (Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS)
-                        .toInstant()
-                        .isBefore(old)) {
+                if (written(file).isBefore(old)) {
                     Files.deleteIfExists(file);
                 }
             }
@@ -105,6 +103,11 @@ record Installation(Path source) {
             // This one is done; the next one tries again
             return;
         }
+    }
+
+    /** By the file system's own clock. */
+    private static Instant written(Path file) throws IOException {
+        return Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS).toInstant();
     }
 
     private void copy(Path to) throws IOException {
