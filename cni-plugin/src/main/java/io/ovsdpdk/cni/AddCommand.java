@@ -28,12 +28,14 @@ final class AddCommand {
     private final Invocation invocation;
     private final NodeConfiguration node;
     private final AgentClient agent;
+    private final Patience patience;
     private final Log log;
 
-    AddCommand(Invocation invocation, NodeConfiguration node, AgentClient agent, Log log) {
+    AddCommand(Invocation invocation, NodeConfiguration node, AgentClient agent, Patience patience, Log log) {
         this.invocation = invocation;
         this.node = node;
         this.agent = agent;
+        this.patience = patience;
         this.log = log;
     }
 
@@ -70,21 +72,33 @@ final class AddCommand {
                 undo(attachment);
             }
         }
-        Attached attached = null;
+        boolean addressed = false;
         try {
-            attached = agent.add(attachment, addresses);
+            Attached attached = agent.add(attachment, addresses);
+            addressed = true;
+            return attached;
         } catch (NoAnswerException e) {
-            if (e.received()) {
-                // It may have made the port, whose address is about to be released
-                undo(attachment);
-            }
+            addressed = e.received() && !isDetached(attachment);
             throw e.error();
         } finally {
-            if (attached == null) {
+            if (!addressed) {
                 ipam.release();
             }
         }
-        return attached;
+    }
+
+    /**
+     * An agent that got the request and gave no answer may have made the port: that must be sure to go before its address
+     * goes to somebody else, and before a repeated ADD is told that all is there.
+     */
+    private boolean isDetached(AttachmentRequest attachment) {
+        try {
+            new Detachment(agent, agent::undo, node, patience, log).run(attachment.id());
+            return true;
+        } catch (CniException e) {
+            log.warn("the address stays, since the port may: " + e.getMessage());
+            return false;
+        }
     }
 
     /** Where it can't be written, the agent still tells the pod, by its annotation. */

@@ -135,7 +135,7 @@ final class Plugin {
             AgentClient agent = new AgentClient(node, patience, log);
             switch (command) {
                 case ADD -> {
-                    return Optional.of(new AddCommand(invocation, node, agent, log).run());
+                    return Optional.of(new AddCommand(invocation, node, agent, patience, log).run());
                 }
                 case DEL -> new DelCommand(invocation, node, agent, patience, log).run();
                 case CHECK -> new CheckCommand(invocation, node, agent, log).run();

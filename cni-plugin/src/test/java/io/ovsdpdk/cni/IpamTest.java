@@ -6,13 +6,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.ovsdpdk.api.DeletionQueue;
 import io.ovsdpdk.api.ErrorCode;
 import io.ovsdpdk.api.Reply;
 import io.ovsdpdk.api.Request;
 import io.ovsdpdk.cni.ContainerRuntime.Answer;
 import java.io.IOException;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -363,6 +366,42 @@ class IpamTest {
 
         assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
         assertThat(ipam.commands()).containsExactly("ADD", "DEL");
+    }
+
+    /** It may have made the port; a repeated ADD would then be told that all is there, without an address. */
+    @Test
+    void agentThatDiesWithTheAddFindsItsDeletionBeforeTheAddressIsReleased() throws IOException {
+        agent.then(agent.properly(), this::die);
+
+        Answer answer = runtime.call("ADD", hostLocal("1.0.0"));
+
+        assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+        assertThat(deletions().read().entries()).hasSize(1);
+        assertThat(leases()).isEmpty();
+    }
+
+    @Test
+    void addressStaysWhereThePortMayStay() throws IOException {
+        agent.then(agent.properly(), this::die);
+
+        try (DeletionQueue.Held held = deletions().lock(Duration.ofSeconds(1))) {
+            Answer answer = runtime.call("ADD", hostLocal("1.0.0"));
+
+            assertThat(held).isNotNull();
+            assertThat(answer.code()).isEqualTo(ErrorCode.TRY_AGAIN.code());
+            assertThat(answer.stderr()).contains("the address stays");
+        }
+        assertThat(leases()).hasSize(2);
+        assertThat(deletions().read().entries()).isEmpty();
+    }
+
+    private void die(Request request, SocketChannel connection) throws IOException {
+        Files.delete(ContainerRuntime.agentSocket(folder));
+        connection.close();
+    }
+
+    private DeletionQueue deletions() {
+        return new DeletionQueue(ContainerRuntime.deletions(folder));
     }
 
     @Test
